@@ -1,0 +1,135 @@
+# One command for everything: `make demo` shows it, `make test` proves it. `make help` lists the rest.
+#
+# The environment is .venv, made by uv from the hashes in requirements/dev.txt. The file
+# .venv/.synced remembers that it is up to date, so that a second run starts at once.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/qudag-otel
+BIN    := .venv/bin
+PYTEST := -m pytest -q
+# Two workers: more would fight for the ports and cores that the tests measure with.
+WORKERS ?= 2
+ARGS   ?=
+ROOMS  := qudag_otel.catalogue qudag_otel.sdk qudag_otel.alerts qudag_otel.dashboards tests.alerts
+STACK  ?=
+say     = @printf '\n== %s\n'
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- the product
+
+.PHONY: demo
+demo: .venv/.synced ## run the watched node; ARGS="--duration 60 --fault cold-cache", STACK=1 sends into the stack
+	@$(if $(STACK),\
+	  OTEL_EXPORTER_OTLP_ENDPOINT=$${OTEL_EXPORTER_OTLP_ENDPOINT:-http://127.0.0.1:$${QUDAG_OTLP_GRPC_PORT:-4317}} \
+	  OTEL_TRACES_EXPORTER=$${OTEL_TRACES_EXPORTER:-otlp} \
+	  OTEL_METRICS_EXPORTER=$${OTEL_METRICS_EXPORTER:-otlp,prometheus} \
+	  OTEL_LOGS_EXPORTER=$${OTEL_LOGS_EXPORTER:-otlp},\
+	  ) $(BIN)/qudag-otel demo $(ARGS)
+
+# -- the environment
+
+.PHONY: venv
+venv: .venv/.synced ## make or refresh .venv
+
+.venv/.synced: requirements/dev.txt pyproject.toml .ci/environment
+	@.ci/environment "$(CACHE)"
+	@touch $@
+
+# -- the checks
+
+.PHONY: test
+test: check servers unit integration coverage ## everything: check, then all tests with coverage
+	$(say) 'all checks passed'
+
+.PHONY: check
+check: format-check lint types imports generated ## the fast form: no tests
+
+.PHONY: format
+format: .venv/.synced ## rewrite the sources in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: format-check
+format-check: .venv/.synced
+	$(say) 'format'
+	@$(BIN)/ruff format --check . || { echo 'remedy: make format'; exit 1; }
+
+.PHONY: lint
+lint: .venv/.synced
+	$(say) 'lint'
+	@$(BIN)/ruff check .
+
+.PHONY: types
+types: .venv/.synced ## mypy and pyright, both strict
+	$(say) 'types (mypy)'
+	@$(BIN)/mypy
+	$(say) 'types (pyright)'
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+.PHONY: imports
+imports: .venv/.synced
+	$(say) 'import contracts'
+	@$(BIN)/lint-imports
+
+.PHONY: generated
+generated: .venv/.synced ## compare the generated files with what would be generated now
+	$(say) 'generated files'
+	@for room in $(ROOMS); do $(BIN)/python -m $$room --check || exit 1; done
+
+.PHONY: generate
+generate: .venv/.synced ## write the generated files
+	@for room in $(ROOMS); do $(BIN)/python -m $$room || exit 1; done
+
+# -- the tests
+
+.PHONY: servers
+servers: .venv/.synced ## build the real servers from Go modules, once, outside of this clone
+	$(say) 'servers (minutes the first time)'
+	@if command -v go >/dev/null; then $(BIN)/python -m tests.servers build; \
+	elif [ "$(CI)" = true ]; then \
+	  echo 'no `go` command, and CI must not skip the tests with real servers: install Go 1.26'; exit 1; \
+	else echo 'no `go` command: the tests with real servers are left out; install Go 1.26 (https://go.dev/dl)'; fi
+
+# Coverage starts before pytest loads its plugins, of which ours is one.
+.PHONY: unit
+unit: .venv/.synced ## the tests that need no server
+	$(say) 'tests without servers'
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
+
+# One after another: the servers take both cores.
+.PHONY: integration
+integration: .venv/.synced servers ## the tests with real servers
+	$(say) 'tests with real servers'
+	@if command -v go >/dev/null; then \
+	  $(BIN)/coverage run $(PYTEST) -m servers $(ARGS); \
+	else echo 'left out: no `go` command'; fi
+
+.PHONY: coverage
+coverage:
+	$(say) 'coverage'
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+# -- figures
+
+.PHONY: bench
+bench: .venv/.synced ## measure against the peers and write the table into docs/
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-check
+bench-check: .venv/.synced ## compare the ratios with the goals
+	@$(BIN)/python -m benchmarks --check $(ARGS)
+
+.PHONY: clean
+clean: ## remove what make and the tests left in this clone
+	@rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+# make stack, stack-status, stack-logs, stack-down, stack-clean
+-include collector-config/stack.mk

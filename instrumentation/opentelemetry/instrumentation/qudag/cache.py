@@ -1,0 +1,148 @@
+"""Validation cache: hits and misses, the bytes it holds, and why entries left it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
+from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
+
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue.attributes import EVICTION_REASON
+from qudag_otel.instruments import series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["MonitoredValidationCache", "ValidationCache"]
+
+GetT_co = TypeVar("GetT_co", covariant=True)
+PutT_co = TypeVar("PutT_co", covariant=True)
+
+
+class ValidationCache(Protocol[GetT_co, PutT_co]):
+    """A cache of validations; `get` and `put` may be coroutine functions.
+
+    `get` returns a value that stands for "not there" (None unless told otherwise), or raises
+    KeyError. A cache tells of evictions by calling `on_eviction` with the reason: give it
+    `MonitoredValidationCache.evicted`.
+    """
+
+    def get(self, key: Any, /, *args: Any, **kwargs: Any) -> GetT_co:
+        """Look an entry up."""
+        ...
+
+    def put(self, key: Any, value: Any, /, *args: Any, **kwargs: Any) -> PutT_co:
+        """Remember an entry."""
+        ...
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that it holds now; read at collection, from any thread."""
+        ...
+
+
+class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
+    """Watches a validation cache.
+
+    A lookup is a hit if it returned anything but `missing`; so False, a validation that failed, is
+    a hit. KeyError is a miss; another exception is an error and neither. The memory is what the
+    cache says when metrics are collected. Evictions are counted by `evicted`, which the cache
+    calls: `cache.on_eviction = monitored.evicted`.
+
+    Args:
+        cache: The cache to watch.
+        validation_type: The `validation_type` label of lookups that name no other.
+        cache_type: The `cache_type` label.
+        node_id: The node it belongs to; by default the process's.
+        component: The `component` label of its errors.
+        validation_types: Further types known in advance; their counters start at 0.
+        missing: What `get` returns for an entry that is not there; compared by identity.
+    """
+
+    def __init__(
+        self,
+        cache: ValidationCache[GetT_co, PutT_co],
+        *,
+        validation_type: str,
+        cache_type: str = "validation",
+        node_id: str | None = None,
+        component: str = "cache",
+        validation_types: Iterable[str] = (),
+        missing: object = None,
+    ) -> None:
+        self.wrapped = cache
+        self.validation_type = validation_type
+        self.cache_type = cache_type
+        self._node = Node(component, node_id)
+        self._missing = missing
+        for known in (validation_type, *validation_types):
+            for metric in (m.CACHE_HITS, m.CACHE_MISSES):
+                series(metric, validation_type=known, **self._node.labels).add(0)
+        for reason in EVICTION_REASON.values:
+            self.evicted(reason, 0)
+        self.close: Callable[[], None] = observe_weakly(m.CACHE_MEMORY, self.read)
+        """Ends the observation of the memory."""
+
+    def get(
+        self, key: Any, /, *args: Any, validation_type: str | None = None, **kwargs: Any
+    ) -> GetT_co:
+        """Look an entry up and count a hit or a miss.
+
+        Args:
+            key: The key.
+            args: Passed on.
+            validation_type: What is validated, if it is not what the constructor was told.
+            kwargs: Passed on.
+
+        Returns:
+            What the cache's `get` returns.
+        """
+        return observed(
+            Observation(ended=partial(self._looked_up, validation_type or self.validation_type)),
+            self.wrapped.get,
+            key,
+            *args,
+            **kwargs,
+        )
+
+    def put(self, key: Any, value: Any, /, *args: Any, **kwargs: Any) -> PutT_co:
+        """Remember an entry.
+
+        Returns:
+            What the cache's `put` returns.
+        """
+        return observed(
+            Observation(ended=self._stored), self.wrapped.put, key, value, *args, **kwargs
+        )
+
+    def evicted(self, reason: str, count: int = 1) -> None:
+        """Count entries that left the cache; the cache calls this.
+
+        Args:
+            reason: "capacity", "expired", "memory" or "explicit".
+            count: How many left.
+        """
+        series(
+            m.CACHE_EVICTIONS, cache_type=self.cache_type, reason=reason, **self._node.labels
+        ).add(count)
+
+    def read(self) -> Readings:
+        """The bytes that the cache holds now."""
+        yield {"cache_type": self.cache_type, **self._node.labels}, self.wrapped.memory_bytes
+
+    def _looked_up(self, validation_type: str, call: Ended) -> None:
+        if call.error is not None and not isinstance(call.error, KeyError):
+            self._stored(call)
+            return
+        found = call.error is None and call.result is not self._missing
+        series(
+            m.CACHE_HITS if found else m.CACHE_MISSES,
+            validation_type=validation_type,
+            **self._node.labels,
+        ).add()
+
+    def _stored(self, call: Ended) -> None:
+        if call.failure is not None:
+            self._node.count_error(call.failure)

@@ -1,0 +1,248 @@
+"""Connection pool: hits and misses, connections as they are, waits, exhaustion and leaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
+from opentelemetry.instrumentation.qudag._ledger import Ledger
+from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
+
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import spans as s
+from qudag_otel.catalogue import thresholds as t
+from qudag_otel.instruments import series
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+__all__ = ["ConnectionPool", "Lease", "MonitoredConnectionPool"]
+
+AcquireT_co = TypeVar("AcquireT_co", covariant=True)
+AcquireT = TypeVar("AcquireT")
+ReleaseT_co = TypeVar("ReleaseT_co", covariant=True)
+ConnectionT = TypeVar("ConnectionT")
+
+LEAKED: Final = "ConnectionLeaked"
+"""The error type of a connection that was garbage-collected without having been released."""
+
+EXHAUSTED: Final = "PoolExhausted"
+"""The error type of a pool that answers None; one that raises counts its exception's class."""
+
+
+class ConnectionPool(Protocol[AcquireT_co, ReleaseT_co]):
+    """A pool of connections; `acquire` and `release` may be coroutine functions.
+
+    `acquire` raises, or returns None, if it has no connection to give.
+    """
+
+    def acquire(self, *args: Any, **kwargs: Any) -> AcquireT_co:
+        """Give a connection."""
+        ...
+
+    def release(self, connection: Any, /, *args: Any, **kwargs: Any) -> ReleaseT_co:
+        """Take a connection back."""
+        ...
+
+    @property
+    def active(self) -> int:
+        """Connections in use now; read at collection, from any thread."""
+        ...
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait in the pool now; read at collection, from any thread."""
+        ...
+
+
+class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
+    """Watches a connection pool.
+
+    - A request is a hit if it got a connection that this wrapper has seen before, else a miss; one
+      that got none is a miss too. `reused` decides otherwise.
+    - Active and idle connections are what the pool says when metrics are collected.
+    - The wait is the time from asking to having; one over `wait_warning_seconds` is logged.
+    - A request that got none, while all connections are in use, logs that the pool is exhausted:
+      once, until a request succeeds. The exception counts as an error.
+    - A connection that is garbage-collected without having been released counts as the error
+      "ConnectionLeaked" and is logged, at the next request or collection. Where the pool itself
+      keeps its connections alive, it cannot be seen.
+
+    Every request is a span "acquire connection".
+
+    Args:
+        pool: The pool to watch.
+        pool_type: The `pool_type` label.
+        node_id: The node it belongs to; by default the process's.
+        component: The `component` label of its errors.
+        reused: Tells whether a connection just acquired existed before; needed for a pool that
+            was filled in advance, or that hands out a new object each time.
+        wait_warning_seconds: The wait above which a warning is logged, in seconds.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool[AcquireT_co, ReleaseT_co],
+        *,
+        pool_type: str,
+        node_id: str | None = None,
+        component: str = "pool",
+        reused: Callable[[Any], bool] | None = None,
+        wait_warning_seconds: float = t.POOL_WAIT_WARNING_SECONDS,
+    ) -> None:
+        self.wrapped = pool
+        self.pool_type = pool_type
+        self._node = Node(component, node_id)
+        self._ledger = Ledger()
+        self._reused = reused
+        self._wait_warning = wait_warning_seconds
+        self._exhausted = False
+        self._hits = series(m.POOL_HITS, pool_type=pool_type, **self._node.labels)
+        self._misses = series(m.POOL_MISSES, pool_type=pool_type, **self._node.labels)
+        self._waits = series(m.CONNECTION_WAIT_TIME, pool_type=pool_type, **self._node.labels)
+        self._hits.add(0)
+        self._misses.add(0)
+        self._node.count_error(LEAKED, 0)
+        self.close: Callable[[], None] = observe_weakly(m.ACTIVE_CONNECTIONS, self.read)
+        """Ends the observation of active and idle connections."""
+
+    def acquire(self, *args: Any, **kwargs: Any) -> AcquireT_co:
+        """Ask the pool for a connection.
+
+        Returns:
+            What the pool's `acquire` returns; give the connection back with `release`.
+        """
+        return observed(
+            Observation(
+                ended=self._acquired,
+                span=s.ACQUIRE_CONNECTION,
+                attributes={s.NODE.key: self._node.node_id, s.POOL.key: self.pool_type},
+            ),
+            self.wrapped.acquire,
+            *args,
+            **kwargs,
+        )
+
+    def release(self, connection: Any, /, *args: Any, **kwargs: Any) -> ReleaseT_co:
+        """Give a connection back.
+
+        Returns:
+            What the pool's `release` returns.
+        """
+        # Before the pool has it: from then on another thread may acquire it.
+        self._ledger.give_back(connection)
+        return observed(
+            Observation(ended=self._released), self.wrapped.release, connection, *args, **kwargs
+        )
+
+    def connection(self, *args: Any, **kwargs: Any) -> Lease[AcquireT_co]:
+        """A connection for a `with` block, or for `async with` if the pool is asynchronous.
+
+        It is released when the block ends, so it cannot leak.
+
+        Args:
+            args: Passed to `acquire`.
+            kwargs: Passed to `acquire`.
+        """
+        return Lease(lambda: self.acquire(*args, **kwargs), self.release)
+
+    def read(self) -> Readings:
+        """Active and idle connections as the pool has them now."""
+        self._report_leaks()
+        labels = {"pool_type": self.pool_type, **self._node.labels}
+        yield {**labels, "state": "active"}, self.wrapped.active
+        yield {**labels, "state": "idle"}, self.wrapped.idle
+
+    def _acquired(self, call: Ended) -> None:
+        got = call.error is None and call.result is not None
+        # The ledger has to know every connection, also where `reused` decides.
+        hit = got and self._ledger.take(call.result)
+        if got and self._reused is not None:
+            hit = self._reused(call.result)
+        (self._hits if hit else self._misses).add()
+        call.span.set_attribute(s.POOL_HIT.key, hit)
+        if got:
+            self._waits.record(call.seconds)
+            self._exhausted = False
+        else:
+            self._missed(call)
+        if call.seconds > self._wait_warning:
+            self._node.log.warning(
+                "long wait for a connection",
+                operation="acquire",
+                pool_type=self.pool_type,
+                wait_seconds=call.seconds,
+                limit_seconds=self._wait_warning,
+                acquired=got,
+            )
+        self._report_leaks()
+
+    def _missed(self, call: Ended) -> None:
+        if call.error is None:
+            self._node.count_error(EXHAUSTED)
+        elif call.failure is not None:
+            self._node.count_error(call.failure)
+        active, idle = self.wrapped.active, self.wrapped.idle
+        if active and not idle and not self._exhausted:
+            self._exhausted = True
+            self._node.log.error(
+                "connection pool exhausted",
+                operation="acquire",
+                pool_type=self.pool_type,
+                active=active,
+                idle=idle,
+                wait_seconds=call.seconds,
+            )
+
+    def _released(self, call: Ended) -> None:
+        if call.failure is not None:
+            self._node.count_error(call.failure)
+
+    def _report_leaks(self) -> None:
+        leaked = self._ledger.take_leaked()
+        if leaked:
+            self._node.count_error(LEAKED, leaked)
+            self._node.log.error(
+                "connection was never released",
+                operation="acquire",
+                pool_type=self.pool_type,
+                leaked=leaked,
+            )
+
+
+class Lease(Generic[AcquireT_co]):
+    """One connection for the time of a block; made by `MonitoredConnectionPool.connection`."""
+
+    def __init__(self, acquire: Callable[[], AcquireT_co], release: Callable[[Any], Any]) -> None:
+        self._acquire = acquire
+        self._release = release
+        self._connection: Any = None
+
+    def __enter__(self) -> AcquireT_co:
+        connection = self._connection = self._acquire()
+        return connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._release(connection)
+
+    async def __aenter__(self: Lease[Awaitable[ConnectionT]]) -> ConnectionT:
+        connection = self._connection = await self._acquire()
+        return connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._release(connection)

@@ -1,0 +1,1 @@
+"""The decorator, in the order of a call: api -> decorate -> drivers -> site -> call."""

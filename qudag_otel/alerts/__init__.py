@@ -1,0 +1,1 @@
+"""The rules of Prometheus and the routing of Alertmanager, generated from the catalogue."""

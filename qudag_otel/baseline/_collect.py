@@ -1,0 +1,195 @@
+"""Take a window out of Prometheus."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel.baseline._errors import BaselineError
+from qudag_otel.baseline._model import Recording, Row, Series, Window
+from qudag_otel.baseline.measures import Column, Matchers, Measure, Shape
+from qudag_otel.catalogue import attributes as a
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qudag_otel.baseline._prometheus import Prometheus, Samples
+
+_LE: Final = "le"
+_IDENTITIES: Final = {a.NODE_ID.key, a.SWARM_ID.key}
+_GAUGES: Final = (Shape.LEVEL, Shape.FILL)
+
+Labels = tuple[tuple[str, str], ...]
+Cells = dict[Labels, dict[int, float]]
+"""A column's values: by series, by step."""
+
+
+def collect(
+    prometheus: Prometheus,
+    window: Window,
+    measures: Sequence[Measure],
+    filters: Mapping[str, Sequence[str]] | None = None,
+) -> Recording:
+    """Ask for every measure, one query a column.
+
+    Args:
+        prometheus: Whom to ask.
+        window: For which time.
+        measures: What to ask for.
+        filters: Label to the values wanted. `node_id` and `swarm_id` are left out for metrics
+            that do not carry them; any other label is demanded of all metrics.
+
+    Raises:
+        BaselineError: Prometheus does not answer, or has nothing of this in the window.
+    """
+    wanted = {key: tuple(values) for key, values in (filters or {}).items() if values}
+    series: list[Series] = []
+    dropped = 0
+    for measure in measures:
+        columns: list[Cells] = []
+        for column in measure.columns:
+            samples = prometheus.range(query(measure, column, window.step, wanted), window)
+            dropped += sum(not math.isfinite(value) for _, pairs in samples for _, value in pairs)
+            columns.append(_cells(samples))
+        build = _histograms if measure.shape is Shape.HISTOGRAM else _plain
+        series.extend(build(measure, columns, window.steps))
+    if not any(one.coverage for one in series):
+        raise BaselineError(
+            f"{prometheus.url} has no value of any metric asked for between {_clock(window.start)} "
+            f"and {_clock(window.end)}: check the window, the step (it must span at least two, "
+            "better four, scrapes or exports), the filters, and with `qudag-otel doctor` whether "
+            "the application reports at all"
+        )
+    return Recording(
+        source=prometheus.url,
+        window=window,
+        filters=wanted,
+        series=tuple(sorted(series, key=lambda one: one.key)),
+        dropped=dropped,
+    )
+
+
+def query(
+    measure: Measure, column: Column, step: int, filters: Mapping[str, tuple[str, ...]]
+) -> str:
+    """The PromQL of a column.
+
+    Args:
+        measure: The measure it belongs to.
+        column: The column.
+        step: Over how many seconds each value looks back.
+        filters: Label to the values wanted.
+    """
+    if not column.prefer:
+        return _grouped(measure, column, column.where, step, filters)
+    preferred = _grouped(measure, column, (*column.where, *column.prefer), step, filters)
+    return f"{preferred} or {_grouped(measure, column, column.where, step, filters)}"
+
+
+def _grouped(
+    measure: Measure,
+    column: Column,
+    where: Matchers,
+    step: int,
+    filters: Mapping[str, tuple[str, ...]],
+) -> str:
+    matchers = [
+        *(f"{attribute.key}{operator}{_quoted(value)}" for attribute, operator, value in where),
+        *(
+            f"{key}=~{_quoted('|'.join(map(_literal, values)))}"
+            for key, values in filters.items()
+            if key in column.metric.attribute_keys or key not in _IDENTITIES
+        ),
+    ]
+    selector = f"{column.metric.prometheus_name}{column.part}{{{','.join(matchers)}}}[{step}s]"
+    over = "avg_over_time" if measure.shape in _GAUGES else "increase"
+    by = [attribute.key for attribute in measure.by]
+    if measure.shape is Shape.HISTOGRAM:
+        by.append(_LE)
+    aggregate = "avg" if column.mean else "sum"
+    return f"{aggregate} by ({', '.join(by)}) ({over}({selector}))"
+
+
+def _literal(value: str) -> str:
+    """A regular expression for exactly this text, in RE2's syntax."""
+    return "".join(f"\\{one}" if one in r"\.+*?()|[]{}^$" else one for one in value)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _cells(samples: Samples) -> Cells:
+    return {
+        tuple(sorted(labels.items())): {
+            step: value for step, value in pairs if math.isfinite(value)
+        }
+        for labels, pairs in samples
+    }
+
+
+def _plain(measure: Measure, columns: Sequence[Cells], steps: int) -> list[Series]:
+    keys = dict.fromkeys(key for column in columns for key in column)
+    whole_needed = measure.shape is Shape.FILL
+    return [
+        Series(
+            measure=measure.name,
+            labels=dict(key),
+            rows=tuple(
+                _row([column.get(key, {}).get(step) for column in columns], whole_needed)
+                for step in range(steps)
+            ),
+        )
+        for key in keys
+    ]
+
+
+def _row(values: Sequence[float | None], whole_needed: bool) -> Row:  # noqa: FBT001 - internal
+    """One step's numbers. A counter that nobody has incremented yet may be absent: that is 0."""
+    if all(value is None for value in values) or (whole_needed and None in values):
+        return None
+    return tuple(_rounded(value or 0.0) for value in values)
+
+
+def _histograms(measure: Measure, columns: Sequence[Cells], steps: int) -> list[Series]:
+    """Per-bucket counts out of the cumulative ones that Prometheus keeps."""
+    (cells,) = columns
+    groups: dict[Labels, dict[float, dict[int, float]]] = {}
+    for labels, values in cells.items():
+        bound = float(dict(labels).get(_LE, "nan"))
+        rest = tuple(pair for pair in labels if pair[0] != _LE)
+        groups.setdefault(rest, {})[bound] = values
+    return [
+        Series(
+            measure=measure.name,
+            labels=dict(labels),
+            bounds=tuple(sorted(bound for bound in buckets if math.isfinite(bound))),
+            rows=tuple(_counts(buckets, step) for step in range(steps)),
+        )
+        for labels, buckets in groups.items()
+        if math.inf in buckets
+    ]
+
+
+def _counts(buckets: Mapping[float, Mapping[int, float]], step: int) -> Row:
+    if step not in buckets[math.inf]:
+        return None
+    counts: list[float] = []
+    below = 0.0
+    for bound in sorted(buckets):
+        # Extrapolation can leave a wider bucket a trifle below a narrower one.
+        reached = max(buckets[bound].get(step, below), below)
+        counts.append(_rounded(reached - below))
+        below = reached
+    return tuple(counts)
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: more would be noise, and the file is for reading, too."""
+    return float(f"{value:.6g}")
+
+
+def _clock(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,328 @@
+"""The thresholds of baselines and alerts: panels, rules and the demo's live view read them here."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue._model import Alert, Baseline, Comparison, Metric, Panel, Severity
+
+_ABOVE, _BELOW, _EQUAL = Comparison.ABOVE, Comparison.BELOW, Comparison.EQUAL
+_MINUTE: Final = 60.0
+
+BASELINES: Final = (
+    Baseline(
+        name="throughput",
+        title="Message throughput",
+        metric=m.MESSAGE_THROUGHPUT,
+        unit="{message}/s",
+        normal=(100.0, 1000.0),
+        warning=10.0,
+        critical=0.0,
+        comparison=_BELOW,
+    ),
+    Baseline(
+        name="compression",
+        title="Compression ratio",
+        metric=m.COMPRESSION_RATIO,
+        unit="1",
+        normal=(0.6, 0.9),
+        warning=0.5,
+        critical=None,
+        comparison=_BELOW,
+    ),
+    Baseline(
+        name="pool_hit_rate",
+        title="Connection pool hit rate",
+        metric=m.POOL_HITS,
+        unit="1",
+        normal=(0.8, 0.95),
+        warning=0.8,
+        critical=None,
+        comparison=_BELOW,
+    ),
+    Baseline(
+        name="cache_hit_rate",
+        title="Validation cache hit rate",
+        metric=m.CACHE_HITS,
+        unit="1",
+        normal=(0.7, 0.95),
+        warning=0.7,
+        critical=None,
+        comparison=_BELOW,
+    ),
+    Baseline(
+        name="task_latency_p95",
+        title="Swarm task latency, 95th percentile",
+        metric=m.TASK_LATENCY,
+        unit="s",
+        normal=(5.0, 30.0),
+        warning=30.0,
+        critical=60.0,
+        comparison=_ABOVE,
+    ),
+    Baseline(
+        name="cpu",
+        title="CPU usage",
+        metric=m.CPU_USAGE,
+        unit="%",
+        normal=(20.0, 70.0),
+        warning=80.0,
+        critical=90.0,
+        comparison=_ABOVE,
+    ),
+    Baseline(
+        name="memory",
+        title="Memory usage",
+        metric=m.SYSTEM_MEMORY,
+        unit="%",
+        normal=(30.0, 80.0),
+        warning=85.0,
+        critical=90.0,
+        comparison=_ABOVE,
+    ),
+)
+
+POOL_WAIT_WARNING_SECONDS: Final = 1.0
+"""A wait for a connection longer than this is logged as a warning."""
+
+TASK_ANOMALY_SECONDS: Final = 60.0
+"""A task that takes longer than this is logged as an anomaly."""
+
+TASK_EXPECTED_SECONDS: Final = 30.0
+"""What a task is expected to take at most."""
+
+ANOMALY_WARNING_DEVIATION: Final = 0.2
+"""A deviation from the expected value above this share is logged as a warning."""
+
+ANOMALY_ERROR_DEVIATION: Final = 0.5
+"""A deviation from the expected value above this share is logged as an error."""
+
+
+def _alert(
+    name: str,
+    severity: Severity,
+    comparison: Comparison,
+    threshold: float,
+    unit: str,
+    minutes: float,
+    panel: Panel,
+    summary: str,
+    *metrics: Metric,
+) -> Alert:
+    return Alert(
+        name=name,
+        severity=severity,
+        threshold=threshold,
+        comparison=comparison,
+        duration=minutes * _MINUTE,
+        unit=unit,
+        summary=summary,
+        panel=panel,
+        metrics=metrics,
+    )
+
+
+_CRITICAL, _WARNING, _INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+
+CONTRACT_ALERTS: Final = (
+    _alert("MessageProcessingStalled", _CRITICAL, _EQUAL, 0.0, "{message}/s", 2,
+           Panel.MESSAGE_THROUGHPUT, "A node that processed messages processes none.",
+           m.MESSAGE_THROUGHPUT),
+    _alert("ConnectionPoolExhausted", _CRITICAL, _EQUAL, 0.0, "{connection}", 2,
+           Panel.CONNECTION_POOL, "A pool in use has no idle connection left.",
+           m.ACTIVE_CONNECTIONS),
+    _alert("HighErrorRate", _CRITICAL, _ABOVE, 0.1, "{error}/s", 2,
+           Panel.SYSTEM_HEALTH, "A component fails often.",
+           m.ERRORS),
+    _alert("HighMemoryUsage", _CRITICAL, _ABOVE, 0.9, "1", 5,
+           Panel.RESOURCE_USAGE, "A node's host is almost out of memory.",
+           m.SYSTEM_MEMORY),
+    _alert("LowMessageThroughput", _WARNING, _BELOW, 10.0, "{message}/s", 5,
+           Panel.MESSAGE_THROUGHPUT, "A node processes few messages.",
+           m.MESSAGE_THROUGHPUT),
+    _alert("HighChunkingLatency", _WARNING, _ABOVE, 0.5, "s", 5,
+           Panel.CHUNK_PROCESSING, "Splitting messages into chunks is slow.",
+           m.CHUNKING_DURATION),
+    _alert("LowConnectionPoolHitRate", _WARNING, _BELOW, 0.8, "1", 5,
+           Panel.CONNECTION_POOL, "A pool opens new connections too often.",
+           m.POOL_HITS, m.POOL_MISSES),
+    _alert("LowCacheHitRate", _WARNING, _BELOW, 0.7, "1", 10,
+           Panel.VALIDATION_CACHE, "The validation cache answers too few lookups.",
+           m.CACHE_HITS, m.CACHE_MISSES),
+    _alert("HighCacheMemoryUsage", _WARNING, _ABOVE, float(1 << 30), "By", 5,
+           Panel.VALIDATION_CACHE, "A cache holds more memory than it should.",
+           m.CACHE_MEMORY),
+    _alert("HighSwarmTaskLatency", _WARNING, _ABOVE, 30.0, "s", 5,
+           Panel.SWARM_COORDINATION, "Swarm tasks take long.",
+           m.TASK_LATENCY),
+    _alert("HighSwarmQueueDepth", _WARNING, _ABOVE, 100.0, "{task}", 5,
+           Panel.SWARM_COORDINATION, "Tasks pile up in front of the agents.",
+           m.QUEUE_DEPTH),
+    _alert("HighCPUUsage", _WARNING, _ABOVE, 80.0, "%", 5,
+           Panel.RESOURCE_USAGE, "A node's host is short of CPU.",
+           m.CPU_USAGE),
+    _alert("MessageThroughputRegression", _WARNING, _BELOW, 0.8, "1", 30,
+           Panel.PERFORMANCE_BASELINES,
+           "A node processes a fifth fewer messages than at the same time before.",
+           m.MESSAGE_THROUGHPUT),
+    _alert("LatencyRegression", _WARNING, _ABOVE, 1.3, "1", 30,
+           Panel.PERFORMANCE_BASELINES,
+           "Swarm tasks take a third longer than at the same time before.",
+           m.TASK_LATENCY),
+    _alert("LowCompressionRatio", _INFO, _BELOW, 0.5, "1", 10,
+           Panel.CHUNK_PROCESSING, "Compression saves little.",
+           m.COMPRESSION_RATIO),
+    _alert("FrequentCacheEvictions", _INFO, _ABOVE, 10.0, "{entry}/s", 5,
+           Panel.VALIDATION_CACHE, "The cache drops entries all the time.",
+           m.CACHE_EVICTIONS),
+    _alert("LowAgentUtilization", _INFO, _BELOW, 0.3, "1", 10,
+           Panel.SWARM_COORDINATION, "Agents idle while tasks wait.",
+           m.AGENT_UTILIZATION, m.QUEUE_DEPTH),
+)  # fmt: skip
+"""The seventeen alerts of the contract."""
+
+_MEMORY, _CPU, _TASKS = BASELINES[6], BASELINES[5], BASELINES[4]
+
+LEVEL_ALERTS: Final = (
+    _alert("ElevatedMemoryUsage", _WARNING, _ABOVE, _MEMORY.warning / 100, "1", 5,
+           Panel.RESOURCE_USAGE, "A node's host runs short of memory.",
+           m.SYSTEM_MEMORY),
+    _alert("CriticalCPUUsage", _CRITICAL, _ABOVE, _CPU.critical or 0.0, "%", 5,
+           Panel.RESOURCE_USAGE, "A node's host has no CPU left.",
+           m.CPU_USAGE),
+    _alert("CriticalSwarmTaskLatency", _CRITICAL, _ABOVE, _TASKS.critical or 0.0, "s", 5,
+           Panel.SWARM_COORDINATION, "Swarm tasks take far too long.",
+           m.TASK_LATENCY),
+)  # fmt: skip
+"""The levels of the baselines that none of the seventeen watches."""
+
+AVAILABILITY_ALERTS: Final = (
+    _alert("NodeAbsent", _CRITICAL, _EQUAL, 1.0, "1", 2,
+           Panel.SYSTEM_HEALTH, "A node that reported is not heard of any more.",
+           m.MESSAGE_THROUGHPUT, m.SYSTEM_MEMORY, m.OPERATION_DURATION),
+    _alert("ComponentUnhealthy", _WARNING, _EQUAL, 0.0, "{component}", 2,
+           Panel.SYSTEM_HEALTH, "A component's own health check fails.",
+           m.COMPONENT_UP),
+)  # fmt: skip
+"""Nodes and components that are not there."""
+
+ADAPTIVE_DEVIATIONS: Final = 3.0
+"""Half the adaptive band, in standard deviations of the same hour yesterday."""
+
+ROBUST_DEVIATIONS: Final = 4.0
+"""Half the robust band, in robust deviations of the last day."""
+
+BAND_FLOOR: Final = 0.5
+"""Half a band is at least this share of its centre, however quiet the series was."""
+
+ANOMALY_FLOOR: Final = 0.1
+"""Latencies below this share of their alert's threshold are never called unusual."""
+
+_UNUSUAL: Final = Panel.PERFORMANCE_BASELINES
+
+ANOMALY_ALERTS: Final = (
+    _alert("UnusuallyLowThroughput", _INFO, _BELOW, BAND_FLOOR, "{message}/s", 15, _UNUSUAL,
+           "A node processes fewer messages than is usual.", m.MESSAGE_THROUGHPUT),
+    _alert("UnusuallyHighThroughput", _INFO, _ABOVE, 1 + BAND_FLOOR, "{message}/s", 15, _UNUSUAL,
+           "A node processes more messages than is usual.", m.MESSAGE_THROUGHPUT),
+    _alert("UnusuallyHighChunkingLatency", _INFO, _ABOVE, 1 + BAND_FLOOR, "s", 15, _UNUSUAL,
+           "Splitting messages takes longer than is usual.", m.CHUNKING_DURATION),
+    _alert("UnusuallyHighTaskLatency", _INFO, _ABOVE, 1 + BAND_FLOOR, "s", 15, _UNUSUAL,
+           "Swarm tasks take longer than is usual.", m.TASK_LATENCY),
+    _alert("UnusuallyLowCacheHitRate", _INFO, _BELOW, BAND_FLOOR, "1", 15, _UNUSUAL,
+           "The validation cache answers fewer lookups than is usual.",
+           m.CACHE_HITS, m.CACHE_MISSES),
+)  # fmt: skip
+"""Values outside both bands; the threshold is the least distance, as a share of the centre."""
+
+
+def _pipeline_alert(
+    name: str, severity: Severity, comparison: Comparison, threshold: float, unit: str,
+    minutes: float, summary: str,
+) -> Alert:  # fmt: skip
+    """An alert about the telemetry itself, which has no row of its own."""
+    return Alert(
+        name=name,
+        severity=severity,
+        threshold=threshold,
+        comparison=comparison,
+        duration=minutes * _MINUTE,
+        unit=unit,
+        summary=summary,
+        panel=None,
+    )
+
+
+PIPELINE_ALERTS: Final = (
+    _pipeline_alert("CollectorRefusesTelemetry", _WARNING, _ABOVE, 0.0, "{item}/s", 5,
+                    "A Collector refuses what applications send."),
+    _pipeline_alert("CollectorFailsToSend", _WARNING, _ABOVE, 0.0, "{item}/s", 5,
+                    "A Collector gave up sending telemetry, which is lost."),
+    _pipeline_alert("CollectorDropsTelemetry", _CRITICAL, _ABOVE, 0.0, "{item}/s", 5,
+                    "A Collector's queue is full, it takes nothing more."),
+    _pipeline_alert("CollectorQueueFillsUp", _WARNING, _ABOVE, 0.8, "1", 5,
+                    "A Collector's queue is almost full."),
+    _pipeline_alert("CollectorAbsent", _CRITICAL, _EQUAL, 1.0, "1", 5,
+                    "A Collector that reported is not heard of any more."),
+    _pipeline_alert("TargetDown", _WARNING, _EQUAL, 0.0, "1", 2,
+                    "Prometheus cannot scrape a target."),
+    _pipeline_alert("Watchdog", _INFO, _EQUAL, 1.0, "1", 0,
+                    "Always fires: it proves that alerts arrive."),
+)  # fmt: skip
+"""Without these, silence could mean health as well as blindness."""
+
+
+class BurnWindow(NamedTuple):
+    """How fast an error budget may burn, and over which time that is measured.
+
+    Args:
+        factor: The burn rate: 1 spends exactly the budget of 30 days in 30 days.
+        long: The range that must show it, in seconds; long enough to be sure.
+        short: The range that must still show it, in seconds; short enough to end in time.
+        severity: How loudly it speaks.
+        duration: How long both must hold, in seconds.
+    """
+
+    factor: float
+    long: float
+    short: float
+    severity: Severity
+    duration: float
+
+
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+BURN_WINDOWS: Final = (
+    BurnWindow(14.4, _HOUR, 5 * _MINUTE, _CRITICAL, 2 * _MINUTE),
+    BurnWindow(6, 6 * _HOUR, 30 * _MINUTE, _CRITICAL, 15 * _MINUTE),
+    BurnWindow(3, _DAY, 2 * _HOUR, _WARNING, _HOUR),
+    BurnWindow(1, 3 * _DAY, 6 * _HOUR, _WARNING, 3 * _HOUR),
+)
+"""Multi-window, multi-burn-rate alerts: 2% of the budget in an hour, 5% in 6 hours, 10% in a day
+and in three days.
+
+Source: The Site Reliability Workbook, chapter 5, "Alerting on SLOs", table 5-8.
+"""
+
+BURN_LEAST_BAD: Final = 5.0
+"""Fewer bad calls than this in the long window are no evidence, whatever their share."""
+
+OBJECTIVE_ALERTS: Final = (
+    _pipeline_alert("ObjectiveBurnsFast", _CRITICAL, _ABOVE, 6.0, "1", 2,
+                    "An operation spends its error budget within days."),
+    _pipeline_alert("ObjectiveBurnsSlowly", _WARNING, _ABOVE, 1.0, "1", 60,
+                    "An operation spends its error budget before its end."),
+)  # fmt: skip
+"""Alerts on objectives; their thresholds and durations are those of `BURN_WINDOWS`."""
+
+ALERTS: Final = (
+    *CONTRACT_ALERTS,
+    *LEVEL_ALERTS,
+    *AVAILABILITY_ALERTS,
+    *ANOMALY_ALERTS,
+    *PIPELINE_ALERTS,
+    *OBJECTIVE_ALERTS,
+)
+"""Every alert."""

@@ -1,0 +1,219 @@
+"""The doctor's examination: versions, misspellings, ports, receivers, a test of each signal."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import platform
+import socket
+import urllib.parse
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel import instrumented
+from qudag_otel.catalogue.metrics import OPERATION_DURATION
+from qudag_otel.cli._scrape import scrape
+from qudag_otel.sdk import ConfigurationError, configure
+from qudag_otel.sdk import _variables as v
+from qudag_otel.sdk._otlp import receiver
+from qudag_otel.sdk._settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qudag_otel.sdk import Telemetry
+
+CONNECT_SECONDS: Final = 3.0
+
+_PACKAGES: Final = (
+    "qudag-otel",
+    "opentelemetry-api",
+    "opentelemetry-sdk",
+    "opentelemetry-exporter-otlp",
+    "opentelemetry-instrumentation",
+    "prometheus-client",
+    "protobuf",
+    "grpcio",
+    "psutil",
+)
+_EXTRAS: Final = {
+    "demo": ("cryptography", "rich", "zstandard"),
+    "file-configuration": ("opentelemetry-configuration",),
+    "generate": ("grafana-foundation-sdk", "pyyaml"),
+    "baseline": ("matplotlib", "numpy"),
+}
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Level(enum.IntEnum):
+    """How a check ended."""
+
+    OK = 0
+    NOTE = 1
+    FAIL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination.
+
+    Args:
+        level: How the check ended.
+        text: What was found, and what to do about it.
+    """
+
+    level: Level
+    text: str
+
+
+def versions() -> Iterator[tuple[str, str]]:
+    """What is installed: Python, the packages that matter, and which extras are complete."""
+    yield "python", platform.python_version()
+    for name in _PACKAGES:
+        yield name, _version(name) or "not installed"
+    for extra, packages in _EXTRAS.items():
+        missing = [name for name in packages if not _version(name)]
+        yield (
+            f"extra {extra}",
+            f"without {', '.join(missing)}: pip install 'qudag-otel[{extra}]'"
+            if missing
+            else "installed",
+        )
+
+
+def settings_of(environ: Mapping[str, str]) -> Settings:
+    """The effective configuration of an environment.
+
+    Raises:
+        ConfigurationError: If a variable cannot be used.
+    """
+    return Settings(environ)
+
+
+def examine(
+    settings: Settings, environ: Mapping[str, str], timeout_seconds: float
+) -> Iterator[Finding]:
+    """Check everything that can go wrong between here and the receivers.
+
+    Args:
+        settings: The effective configuration.
+        environ: The environment that it is of.
+        timeout_seconds: How long a receiver may take to acknowledge, in seconds.
+    """
+    for name, meant in settings.suspects.items():
+        yield Finding(Level.NOTE, f"{name} is read nowhere; did you mean {meant}?")
+    if settings[v.SDK_DISABLED]:
+        yield Finding(Level.NOTE, f"{v.SDK_DISABLED.name}=true: nothing is recorded or sent")
+        return
+    if settings[v.CONFIG_FILE]:
+        yield Finding(Level.NOTE, f"{settings[v.CONFIG_FILE]} decides what is exported, and where")
+        yield from _tested("everything that the file names", environ, timeout_seconds)
+        return
+    for signal in v.SIGNALS:
+        yield from _signal(settings, signal, environ, timeout_seconds)
+
+
+def _signal(
+    settings: Settings, signal: str, environ: Mapping[str, str], timeout_seconds: float
+) -> Iterator[Finding]:
+    names = [name for name in settings[v.EXPORTER[signal]] if name != "none"]
+    if not names:
+        yield Finding(Level.NOTE, f"{signal}: exported nowhere")
+    if "prometheus" in names:
+        yield _port(settings[v.PROMETHEUS_HOST], settings[v.PROMETHEUS_PORT])
+    if "otlp" in names:
+        try:
+            finding = _reachable(signal, receiver(settings, signal).endpoint)
+        except ConfigurationError as error:
+            finding = Finding(Level.FAIL, f"{signal}: {error}")
+        yield finding
+        if finding.level is Level.FAIL:
+            return
+    # The console would only be written to; what was never named would be sent by default.
+    tested = [name for name in names if name != "console"]
+    if tested:
+        # The port of /metrics may well be taken, by the very application that is examined.
+        alone = {v.EXPORTER[other].name: "none" for other in v.SIGNALS}
+        alone |= {v.EXPORTER[signal].name: ",".join(tested), v.PROMETHEUS_PORT.name: "0"}
+        alone[v.TRACES_SAMPLER.name] = "always_on"  # or the test might not be among what is kept
+        what = f"{signal}: test data through {', '.join(tested)}"
+        yield from _tested(what, {**environ, **alone}, timeout_seconds)
+
+
+def _port(host: str, port: int) -> Finding:
+    where = f"/metrics on {host}:{port}"
+    try:
+        with socket.create_server((host, port)):
+            return Finding(Level.OK, f"{where}: the port is free")
+    except OSError as error:
+        found = scrape(f"http://{host}:{port}/metrics")
+        if not found.problem:
+            return Finding(Level.OK, f"{where}: served, with {len(found.samples)} metrics")
+        return Finding(
+            Level.FAIL,
+            f"{where}: {error.strerror or error}, and what is there {found.problem}; "
+            f"set {v.PROMETHEUS_PORT.name} to another port",
+        )
+
+
+def _reachable(signal: str, url: str) -> Finding:
+    parts = urllib.parse.urlsplit(url if "://" in url else f"//{url}")
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 4317)
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removeprefix("//")
+    try:
+        with socket.create_connection((host, port), CONNECT_SECONDS):
+            return Finding(Level.OK, f"{signal}: {shown} accepts connections")
+    except OSError as error:
+        return Finding(
+            Level.FAIL,
+            f"{signal}: {shown} is unreachable ({error}); start a receiver there, "
+            f"or set {v.OTLP_ENDPOINT[signal].name} or {v.EXPORTER[signal].name}",
+        )
+
+
+def _tested(what: str, environ: Mapping[str, str], timeout_seconds: float) -> Iterator[Finding]:
+    complaints = _Complaints()
+    logger = logging.getLogger()
+    logger.addHandler(complaints)
+    try:
+        with configure(environ=environ, sigterm=False) as telemetry:
+            with instrumented.block("doctor", component="doctor"):
+                logging.getLogger("qudag.doctor").warning("a test of qudag-otel doctor")
+            acknowledged = telemetry.force_flush(timeout_seconds) and _served(telemetry)
+    except ConfigurationError as error:
+        yield Finding(Level.FAIL, f"{what}: {error}")
+        return
+    finally:
+        logger.removeHandler(complaints)
+    if acknowledged:
+        yield Finding(Level.OK, f"{what}: acknowledged")
+    else:
+        reason = complaints.latest or f"no answer within {timeout_seconds:g} s"
+        yield Finding(Level.FAIL, f"{what}: not acknowledged: {reason}")
+
+
+def _served(telemetry: Telemetry) -> bool:
+    """Whether /metrics, if there is one, has the test metric."""
+    if telemetry.metrics_url is None:
+        return True
+    return f"{OPERATION_DURATION.prometheus_name}_count" in scrape(telemetry.metrics_url).samples
+
+
+class _Complaints(logging.Handler):
+    """Remembers what the exporters complained about, and keeps it off the screen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.latest = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.partition(".")[0] in {"qudag_otel", "opentelemetry"}:
+            self.latest = record.getMessage()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

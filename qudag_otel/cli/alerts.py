@@ -1,0 +1,81 @@
+"""`qudag-otel alerts`: export the rules, with those for a user's own objectives."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qudag_otel import _generated, objectives
+from qudag_otel.alerts import groups, rendering
+from qudag_otel.alerts.annotations import DEFAULT_GRAFANA, DEFAULT_RUNBOOKS, Links
+from qudag_otel.alerts.objectives import ObjectiveError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    export = actions.add_parser("export", help="write the alerting and recording rules")
+    export.add_argument("--dir", type=Path, required=True, help="the folder to write to")
+    export.add_argument(
+        "--format", choices=("rules", "prometheusrule"), default="rules",
+        help="Prometheus' rule files, or one PrometheusRule of Kubernetes (default %(default)s)",
+    )  # fmt: skip
+    export.add_argument(
+        "--module", action="append", default=[], metavar="NAME",
+        help="import this module and add rules for the objectives it declares (may be repeated)",
+    )  # fmt: skip
+    export.add_argument(
+        "--node", action="append", default=[], metavar="ID",
+        help="a node that must be there, even if it was never heard of (may be repeated)",
+    )  # fmt: skip
+    export.add_argument(
+        "--runbooks", default=DEFAULT_RUNBOOKS, help="where the runbooks are (default %(default)s)"
+    )
+    export.add_argument(
+        "--grafana", default=DEFAULT_GRAFANA, help="Grafana's root URL (default %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; 0 success, 2 bad usage."""
+    # As `python -m` does: modules are looked for where the command is run.
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds strings
+    for module in arguments.module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            return _say(f"cannot import {module}: {error}")
+    registered = objectives.registered()
+    if arguments.module and not registered:
+        return _say(
+            f"{', '.join(arguments.module)}: no objective there; give @instrumented "
+            "objective=Objective(success=0.999)"
+        )
+    try:
+        files = groups.rule_files(registered=registered, node_ids=arguments.node)
+    except ObjectiveError as error:
+        return _say(str(error))
+    render = {
+        "rules": rendering.rules_yaml,
+        "prometheusrule": rendering.prometheus_rule_yaml,
+    }[arguments.format]
+    style = rendering.Style(links=Links(runbooks=arguments.runbooks, grafana=arguments.grafana))
+    texts = {arguments.dir / name: text for name, text in render(files, style).items()}
+    try:
+        _generated.write(texts)
+    except OSError as error:
+        return _say(f"cannot write to {arguments.dir}: {error}")
+    for path in texts:
+        print(path)
+    return 0
+
+
+def _say(message: str) -> int:
+    sys.stderr.write(f"qudag-otel alerts: {message}\n")
+    return 2

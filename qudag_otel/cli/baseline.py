@@ -1,0 +1,208 @@
+"""`qudag-otel baseline`: record a performance baseline, and compare a later window with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel import baseline
+from qudag_otel.baseline._compare import ALPHA
+from qudag_otel.baseline._plot import plot
+from qudag_otel.baseline._prometheus import TOKEN
+from qudag_otel.baseline._report import as_json, show_check, show_recording
+from qudag_otel.baseline._statistics import BLOCKS, FEWEST
+from qudag_otel.baseline.measures import BY_NAME, MEASURES
+from qudag_otel.catalogue import attributes as a
+
+if TYPE_CHECKING:
+    from qudag_otel.baseline.measures import Measure
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LATE: Final = 60  # seconds: pushed samples are as late as the export interval
+_MOST_STEPS: Final = 10_000  # Prometheus answers 11,000 points a series at most
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    record = actions.add_parser("record", help="keep a window as a file")
+    record.add_argument("-o", "--output", type=Path, required=True, help="the file to write")
+    _source(record)
+    record.add_argument("--window", type=_duration, default=3600, help="how long (default 1h)")
+    record.add_argument(
+        "--step", type=_duration, help=f"length of a step (default: a {BLOCKS}th of the window)"
+    )
+
+    check = actions.add_parser("check", help="compare a later window with a file")
+    check.add_argument("file", type=Path, help="the file that `record` wrote")
+    _source(check)
+    check.add_argument("--window", type=_duration, help="how long (default: as in the file)")
+    check.add_argument("--step", type=_duration, help="length of a step (default: as in the file)")
+    check.add_argument(
+        "--tolerance", type=_share, help="a change within this share is never a regression"
+    )
+    check.add_argument(
+        "--alpha", type=_share, default=ALPHA,
+        help="chance of any false alarm in the whole check, at most (default %(default)s)",
+    )  # fmt: skip
+    check.add_argument("--strict", action="store_true", help='count "unsure" as a regression')
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("--plot", type=Path, metavar="FILE", help="draw the changes (.png, .svg)")
+
+    show = actions.add_parser("show", help="print what a file holds")
+    show.add_argument("file", type=Path, help="the file that `record` wrote")
+
+
+def _source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prometheus", default="http://127.0.0.1:9091", metavar="URL",
+        help=f"whom to ask (default %(default)s); a bearer token is read from {TOKEN}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--end", type=_moment, metavar="TIME",
+        help="end of the window: 2026-01-31T12:00:00Z, Unix seconds, or an age such as 1d "
+        "(default: a minute ago, so that late samples are in)",
+    )  # fmt: skip
+    parser.add_argument("--node", action="append", default=[], help="only this node (repeatable)")
+    parser.add_argument("--swarm", action="append", default=[], help="only this swarm (repeatable)")
+    parser.add_argument(
+        "--match", action="append", default=[], type=_pair, metavar="LABEL=VALUE",
+        help="only series with this label (repeatable)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--measure", action="append", default=[], choices=sorted(BY_NAME), metavar="NAME",
+        help=f"only this (repeatable): {', '.join(BY_NAME)}",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it and return the exit code: 0 nothing worse, 1 a regression, 2 bad usage."""
+    try:
+        return {"record": _record, "check": _check, "show": _show}[arguments.action](arguments)
+    except baseline.BaselineError as error:
+        sys.stderr.write(f"qudag-otel baseline {arguments.action}: {error}\n")
+        return 2
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    window = _window(arguments.window, arguments.step, arguments.end)
+    recording = baseline.collect(
+        _prometheus(arguments), window, _measures(arguments), _filters(arguments)
+    )
+    baseline.save(recording, arguments.output)
+    print(f"{arguments.output}: {len(recording.series)} series of {window.steps} steps")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    old = baseline.load(arguments.file)
+    kept = old.window.step if arguments.window is None else None
+    length = arguments.window or old.window.steps * old.window.step
+    window = _window(length, arguments.step or kept, arguments.end)
+    filters = {**old.filters, **_filters(arguments)}
+    old = baseline.narrowed(old, {one.name for one in _measures(arguments)}, filters)
+    held = {series.measure for series in old.series}
+    measures = [measure for measure in MEASURES if measure.name in held]
+    new = baseline.collect(_prometheus(arguments), window, measures, filters)
+    findings = baseline.compare(old, new, alpha=arguments.alpha, tolerance=arguments.tolerance)
+    if arguments.json:
+        print(as_json(findings))
+    else:
+        show_check(findings, old, new)
+    if arguments.plot:
+        plot(findings, arguments.plot)
+    return int(baseline.fails(findings, strict=arguments.strict))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    show_recording(baseline.load(arguments.file))
+    return 0
+
+
+def _prometheus(arguments: argparse.Namespace) -> baseline.Prometheus:
+    return baseline.Prometheus(arguments.prometheus, token=os.environ.get(TOKEN, ""))
+
+
+def _measures(arguments: argparse.Namespace) -> list[Measure]:
+    return [one for one in MEASURES if not arguments.measure or one.name in arguments.measure]
+
+
+def _filters(arguments: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    filters: dict[str, tuple[str, ...]] = {
+        a.NODE_ID.key: tuple(arguments.node),
+        a.SWARM_ID.key: tuple(arguments.swarm),
+    }
+    for label, value in arguments.match:
+        filters[label] = (*filters.get(label, ()), value)
+    return {label: values for label, values in filters.items() if values}
+
+
+def _window(length: int, step: int | None, end: int | None) -> baseline.Window:
+    step = step or max(length // BLOCKS, 1)
+    steps = length // step
+    if steps < FEWEST:
+        raise baseline.BaselineError(
+            f"a window of {length} s has {steps} steps of {step} s, {FEWEST} are needed: "
+            "make --window longer or --step shorter"
+        )
+    if steps > _MOST_STEPS:
+        raise baseline.BaselineError(
+            f"a window of {length} s has {steps} steps of {step} s, more than the {_MOST_STEPS} "
+            "that Prometheus answers: make --step longer"
+        )
+    end = int(time.time()) - _LATE if end is None else end
+    return baseline.Window(end=end, steps=steps, step=step)
+
+
+def _duration(text: str) -> int:
+    """Seconds of `90`, `90s`, `5m`, `1h30m`, `2d`, `1w`."""
+    parts = re.findall(r"(\d+)([smhdw])", text)
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if text.isdecimal():
+        seconds = int(text)
+    elif "".join(map("".join, parts)) != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 5m, 1h30m or 2d")
+    if not seconds:
+        raise argparse.ArgumentTypeError("a duration must be longer than 0 s")
+    return seconds
+
+
+def _moment(text: str) -> int:
+    """Unix seconds of a time, of Unix seconds, or of an age."""
+    if re.fullmatch(r"\d{9,11}(\.\d*)?", text):
+        return int(float(text))
+    try:
+        return int(time.time()) - _duration(text)
+    except argparse.ArgumentTypeError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write 2026-01-31T12:00:00Z, Unix seconds, or an age such as 1d"
+        ) from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: write a number from 0 to below 1")
+    return share
+
+
+def _pair(text: str) -> tuple[str, str]:
+    label, separator, value = text.partition("=")
+    if not separator or not re.fullmatch(r"[a-zA-Z_]\w*", label, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no LABEL=VALUE")
+    return label, value.strip('"')

@@ -1,0 +1,96 @@
+"""`qudag-otel dashboards`: export the Grafana dashboards, or draw the overview without Grafana."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel.dashboards import custom
+from qudag_otel.dashboards._build import rendered
+from qudag_otel.dashboards._grafana import TOKEN, Grafana, GrafanaError
+from qudag_otel.dashboards.boards import BOARDS
+
+if TYPE_CHECKING:
+    import argparse
+
+_PROMETHEUS: Final = "http://127.0.0.1:9091"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    export = actions.add_parser("export", help="write the dashboards to files or into Grafana")
+    target = export.add_mutually_exclusive_group(required=True)
+    target.add_argument("--dir", type=Path, help="a folder, for Grafana's file provisioning")
+    target.add_argument("--url", help=f"Grafana's root URL; the token is read from {TOKEN}")
+    export.add_argument("--folder", default="", help="the uid of the folder in Grafana")
+    export.add_argument(
+        "--module", action="append", default=[], metavar="NAME",
+        help="import this module and add a dashboard of what it instruments (may be repeated)",
+    )  # fmt: skip
+
+    picture = actions.add_parser("picture", help="draw the overview's panels as an image")
+    picture.add_argument("-o", "--output", type=Path, required=True, help="a .png or .svg file")
+    picture.add_argument(
+        "--prometheus", default=_PROMETHEUS, help="where the data is (default %(default)s)"
+    )
+    picture.add_argument(
+        "--minutes", type=float, default=60.0, help="how far back (default %(default)g)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; 0 success, 1 Grafana or Prometheus refuses, 2 bad usage."""
+    if arguments.action == "picture":
+        return _picture(arguments)
+    return _export(arguments)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    boards = list(BOARDS)
+    if arguments.module:
+        # As `python -m` does: modules are looked for where the command is run.
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds strings
+        try:
+            boards.append(custom.board(arguments.module))
+        except ImportError as error:
+            return _say(f"cannot import {', '.join(arguments.module)}: {error}", 2)
+        except custom.NoOperationsError as error:
+            return _say(str(error), 2)
+    files = rendered(boards)
+    if arguments.dir is not None:
+        try:
+            arguments.dir.mkdir(parents=True, exist_ok=True)
+            for name, text in files.items():
+                (arguments.dir / name).write_text(text, encoding="utf-8")
+                print(arguments.dir / name)
+        except OSError as error:
+            return _say(f"cannot write to {arguments.dir}: {error}", 2)
+        return 0
+    try:
+        grafana = Grafana(arguments.url, os.environ.get(TOKEN, ""))
+        for text in files.values():
+            print(grafana.save(text, arguments.folder))
+    except GrafanaError as error:
+        return _say(str(error), 1)
+    return 0
+
+
+def _picture(arguments: argparse.Namespace) -> int:
+    # matplotlib belongs to another extra, and takes a second to load.
+    from qudag_otel.dashboards.picture import PictureError, draw
+
+    try:
+        draw(arguments.prometheus, arguments.output, seconds=60 * arguments.minutes)
+    except PictureError as error:
+        return _say(str(error), 1)
+    print(arguments.output)
+    return 0
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"qudag-otel dashboards: {message}\n")
+    return code

@@ -1,0 +1,123 @@
+"""What Grafana puts in place of variables before it asks Prometheus, Loki or Jaeger.
+
+Source: Grafana's documentation of global variables and of `$__rate_interval`; the rules for
+several values are those of its Prometheus data source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_ALL: Final = "$__all"
+_VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)|\$\{(\w+)(?::\w+)?\}")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SPECIAL: Final = re.compile(r"[$^*{}\[\]'+?.()|]")
+_POINTS: Final = 1000
+
+
+class VariableError(LookupError):
+    """A query names a variable that its dashboard does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A dashboard as somebody looks at it.
+
+    Args:
+        dashboard: The dashboard's JSON.
+        seconds: The time shown, in seconds.
+        chosen: Values picked in its variables; the others stay as they are at first.
+        scrape_seconds: The data source's `timeInterval`.
+    """
+
+    dashboard: Mapping[str, Any]
+    seconds: float = 3600.0
+    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
+    scrape_seconds: float = 15.0
+
+    def step(self, target: Mapping[str, Any]) -> float:
+        """Seconds between two points of a query: enough for the screen, at least its minimum."""
+        minimum = target.get("interval")
+        least = duration(self.fill(minimum)) if minimum else self.scrape_seconds
+        return max(self.seconds / _POINTS, least)
+
+    def query(self, target: Mapping[str, Any]) -> str:
+        """The expression of a query with every variable in place.
+
+        Raises:
+            VariableError: It names a variable that the dashboard does not have.
+        """
+        minimum = target.get("interval")
+        scrape = duration(self.fill(minimum)) if minimum else self.scrape_seconds
+        step = self.step(target)
+        return self.fill(
+            target["expr"],
+            {
+                "__interval": f"{step:.0f}s",
+                "__rate_interval": f"{max(step + scrape, 4 * scrape):.0f}s",
+                "__range": f"{self.seconds:.0f}s",
+                "__auto": f"{step:.0f}s",
+            },
+        )
+
+    def fill(self, text: str, known: Mapping[str, str] | None = None) -> str:
+        """A text with every variable in place; `known` come first.
+
+        Raises:
+            VariableError: It names a variable that is neither known nor the dashboard's.
+        """
+        values = {**self._variables(), **(known or {})}
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if name not in values:
+                raise VariableError(f"${name} is no variable of {self.dashboard['uid']}")
+            return values[name]
+
+        return _VARIABLE.sub(value, text)
+
+    def _variables(self) -> dict[str, str]:
+        return {
+            variable["name"]: _value(variable, self.chosen.get(variable["name"]))
+            for variable in self.dashboard["templating"]["list"]
+        }
+
+
+def _value(variable: Mapping[str, Any], chosen: Sequence[str] | None) -> str:
+    """A variable's value as it stands in a query."""
+    selected = _selected(variable) if chosen is None else list(chosen)
+    if selected == [_ALL]:
+        return str(variable["allValue"])
+    if not variable.get("multi"):
+        return "".join(selected)
+    escaped = [_escaped(one) for one in selected]
+    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _selected(variable: Mapping[str, Any]) -> list[str]:
+    """What is selected before anybody chose anything."""
+    current: Any = variable.get("current", {"value": ""})
+    value: str | list[str] = current.get("value", "")
+    return [value] if isinstance(value, str) else value
+
+
+def _escaped(value: str) -> str:
+    """A value inside a regular expression inside a quoted string: every backslash twice."""
+    return _SPECIAL.sub(r"\\\\\g<0>", value.replace("\\", "\\\\\\\\"))
+
+
+def duration(text: str) -> float:
+    """The seconds of a duration such as `15s`, `1m` or `1h`.
+
+    Raises:
+        VariableError: The text is none.
+    """
+    found = re.fullmatch(r"(\d+)(ms|[smhd])", text)
+    if found is None:
+        raise VariableError(f"{text!r} is no duration")
+    return float(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,124 @@
+"""The overview's panels as an image, from a live Prometheus: for where there is no Grafana."""
+# pyright: reportUnknownMemberType=false
+# The keyword arguments of matplotlib's methods are not typed.
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import matplotlib as mpl
+from matplotlib.dates import DateFormatter
+from matplotlib.figure import Figure
+
+from qudag_otel.dashboards import _strokes
+from qudag_otel.dashboards._build import render
+from qudag_otel.dashboards._interpolate import Screen
+from qudag_otel.dashboards._prometheus import PictureError, Prometheus
+from qudag_otel.dashboards._view import Kind
+from qudag_otel.dashboards.boards import OVERVIEW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from qudag_otel.dashboards._prometheus import Series
+
+__all__ = ["PictureError", "draw"]
+
+_UNIT: Final = 0.75
+"""Inches of a grid cell's width; two thirds of it are its height."""
+_COLUMNS: Final = 24
+_FONT: Final = 8
+_NOTE: Final = (
+    "Drawn by `qudag-otel dashboards picture` from Prometheus; Grafana shows the same panels, "
+    "looking different"
+)
+
+
+def draw(url: str, output: Path, *, seconds: float = 3600.0, end: float | None = None) -> None:
+    """Draw what the overview shows at first sight.
+
+    Args:
+        url: Prometheus' base URL.
+        output: The file to write; its ending chooses the format.
+        seconds: How far back to look.
+        end: The time up to which to look, in seconds since 1970; now by default.
+
+    Raises:
+        PictureError: Prometheus cannot be reached or refuses a query, or the file cannot be
+            written.
+    """
+    until = time.time() if end is None else end
+    dashboard: dict[str, Any] = json.loads(render(OVERVIEW))
+    screen = Screen(dashboard, seconds=seconds)
+    prometheus = Prometheus(url)
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    lines = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    with mpl.rc_context({"font.size": _FONT, "axes.titlesize": _FONT + 1, "svg.hashsalt": "qudag"}):
+        figure = Figure(figsize=(_COLUMNS * _UNIT, (lines + 1.5) * _UNIT / 1.5), dpi=100)
+        figure.suptitle(
+            f"{dashboard['title']}: {_stamp(until - seconds)} to {_stamp(until)} UTC\n{_NOTE}",
+            fontsize=_FONT + 2,
+        )
+        for panel in panels:
+            axes = _place(figure, panel["gridPos"], lines)
+            axes.set_title(panel["title"], loc="left", fontweight="bold")
+            found = [
+                (target, series)
+                for target in panel["targets"]
+                for series in _ask(prometheus, screen, target, until)
+            ]
+            _panel(axes, panel, found, (until - seconds, until))
+        try:
+            figure.savefig(output, metadata={} if output.suffix == ".png" else {"Date": None})
+        except (OSError, ValueError) as error:
+            raise PictureError(f"cannot write {output}: {error}") from error
+
+
+def _ask(
+    prometheus: Prometheus, screen: Screen, target: dict[str, Any], until: float
+) -> list[Series]:
+    start = until if target.get("instant") else until - screen.seconds
+    return prometheus.range(screen.query(target), start, until, screen.step(target))
+
+
+def _place(figure: Figure, position: dict[str, int], lines: int) -> Axes:
+    """The area of a panel, as Grafana's grid has it, with room for axes and title."""
+    total = lines + 1.5
+    left, width = position["x"] / _COLUMNS, position["w"] / _COLUMNS
+    bottom, height = (lines - position["y"] - position["h"]) / total, position["h"] / total
+    return figure.add_axes(
+        (left + 0.03, bottom + 0.022, max(width - 0.04, 0.01), max(height - 0.055, 0.01))
+    )
+
+
+def _panel(
+    axes: Axes,
+    panel: dict[str, Any],
+    found: list[tuple[dict[str, Any], Series]],
+    span: tuple[float, float],
+) -> None:
+    if not found:
+        _strokes.words(axes, panel["fieldConfig"]["defaults"]["noValue"])
+        return
+    _STROKES[Kind(panel["type"])](axes, panel, found)
+    if Kind(panel["type"]) is not Kind.STAT:
+        axes.set_xlim(*(datetime.fromtimestamp(at, UTC) for at in span))  # type: ignore[arg-type]  # matplotlib's stubs know no dates
+        axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))  # type: ignore[no-untyped-call]  # matplotlib's is not
+        axes.tick_params(labelsize=_FONT - 1)
+
+
+_STROKES: Final = {
+    Kind.LINES: _strokes.lines,
+    Kind.STAT: _strokes.stats,
+    Kind.STATES: _strokes.states,
+}
+"""How each kind of panel that the overview shows at first sight is drawn."""
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,221 @@
+"""`configure`: from the environment and arguments to a running set-up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import propagate as propagate_api
+
+from qudag_otel import _warnings, identity, instruments
+from qudag_otel._warnings import warn_once
+from qudag_otel.sdk import _file, _globals, _providers, _resource, _sampling
+from qudag_otel.sdk import _variables as v
+from qudag_otel.sdk._settings import Settings, parse
+from qudag_otel.sdk._telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk._logs import LogRecordProcessor
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.util.types import AttributeValue
+
+_SDK_LOGGER: Final = logging.getLogger("opentelemetry")
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "none": logging.CRITICAL + 1,
+}
+
+_lock = threading.RLock()
+_current: Telemetry | None = None
+
+
+def configure(
+    *,
+    service_name: str | None = None,
+    node_id: str | None = None,
+    swarm_id: str | None = None,
+    resource_attributes: Mapping[str, AttributeValue] | None = None,
+    traces_exporter: str | None = None,
+    metrics_exporter: str | None = None,
+    logs_exporter: str | None = None,
+    prometheus_host: str | None = None,
+    prometheus_port: int | None = None,
+    prometheus_scope_labels: bool = False,
+    span_processors: Sequence[SpanProcessor] = (),
+    log_record_processors: Sequence[LogRecordProcessor] = (),
+    metric_readers: Sequence[MetricReader] = (),
+    views: Sequence[View] = (),
+    sigterm: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Telemetry:
+    """Set up OpenTelemetry for this process, as the OTEL_* variables say.
+
+    Arguments are defaults: a variable of the environment wins over the argument of the same
+    meaning, and the specification's default holds where neither is given. See
+    docs/configuration.md for the variables.
+
+    While a set-up is live, another call returns it, with one warning if it asks for something
+    else. Signals whose provider the application has set already are left to the application.
+
+    Args:
+        service_name: As OTEL_SERVICE_NAME.
+        node_id: The node, for the label `node_id` and the resource attribute `qudag.node.id`.
+        swarm_id: The swarm, for the label `swarm_id` and the attribute `qudag.swarm.id`.
+        resource_attributes: Further resource attributes.
+        traces_exporter: As OTEL_TRACES_EXPORTER, such as "otlp,console".
+        metrics_exporter: As OTEL_METRICS_EXPORTER, such as "prometheus,otlp".
+        logs_exporter: As OTEL_LOGS_EXPORTER.
+        prometheus_host: As OTEL_EXPORTER_PROMETHEUS_HOST.
+        prometheus_port: As OTEL_EXPORTER_PROMETHEUS_PORT; also adds prometheus to the metrics
+            exporters, unless the environment names those.
+        prometheus_scope_labels: Put `otel_scope_name` and its like on each series of /metrics.
+        span_processors: Further span processors, called before ours.
+        log_record_processors: Further log record processors, called before ours.
+        metric_readers: Further metric readers.
+        views: Views of the metrics.
+        sigterm: Send what is recorded when SIGTERM comes; only possible on the main thread.
+        environ: Instead of the process's environment.
+
+    Returns:
+        The running set-up.
+
+    Raises:
+        ConfigurationError: A variable or argument cannot be used; the message says which, why
+            and what to do. Nothing is left running.
+    """
+    arguments: dict[str, object] = {
+        "service_name": service_name,
+        "node_id": node_id,
+        "swarm_id": swarm_id,
+        "resource_attributes": dict(resource_attributes or {}),
+        "traces_exporter": traces_exporter,
+        "metrics_exporter": metrics_exporter,
+        "logs_exporter": logs_exporter,
+        "prometheus_host": prometheus_host,
+        "prometheus_port": prometheus_port,
+        "prometheus_scope_labels": prometheus_scope_labels,
+        "span_processors": list(span_processors),
+        "log_record_processors": list(log_record_processors),
+        "metric_readers": list(metric_readers),
+        "views": list(views),
+    }
+    # What was left at its default asks for nothing; a port of 0 asks for something.
+    arguments = {
+        name: value
+        for name, value in arguments.items()
+        if value or (value == 0 and not isinstance(value, bool))
+    }
+    global _current  # noqa: PLW0603 - a process has one set-up
+    with _lock:
+        if _current is not None and _current.live:
+            _compare(_current, arguments)
+            return _current
+        settings = Settings(os.environ if environ is None else environ, _given(arguments))
+        for name, meant in settings.suspects.items():
+            warn_once(f"variable:{name}", "%s is read nowhere; did you mean %s?", name, meant)
+        telemetry = Telemetry(settings, arguments)
+        if not settings[v.SDK_DISABLED]:
+            if _current is not None:
+                _globals.reset_api_globals()  # the providers of the closed set-up are of no use
+            if settings[v.CONFIG_FILE]:
+                telemetry.keep(_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
+            else:
+                _start(telemetry, arguments, sigterm=sigterm)
+            instruments.initialise()
+        _current = telemetry
+        return telemetry
+
+
+def _compare(telemetry: Telemetry, arguments: Mapping[str, object]) -> None:
+    if any(telemetry.arguments.get(name) != value for name, value in arguments.items()):
+        warn_once(
+            "configure:again",
+            "configure() was called again with other arguments; the first call counts",
+        )
+
+
+def _start(telemetry: Telemetry, arguments: Mapping[str, Any], *, sigterm: bool) -> None:
+    settings = telemetry.settings
+    exporters = v.EXPORTER["metrics"]
+    if "prometheus_port" in arguments and settings.origin(exporters) != "environment":
+        names = (*settings[exporters], _providers.PROMETHEUS)
+        settings.put(exporters, tuple(dict.fromkeys(names)), "argument")
+    propagator = _sampling.propagator(settings)
+    resource = _resource.describe(
+        settings,
+        arguments.get("resource_attributes", {}),
+        node_id=arguments.get("node_id"),
+        swarm_id=arguments.get("swarm_id"),
+    )
+    plan = _providers.Plan(
+        settings,
+        resource,
+        span_processors=arguments.get("span_processors", ()),
+        metric_readers=arguments.get("metric_readers", ()),
+        log_record_processors=arguments.get("log_record_processors", ()),
+        views=arguments.get("views", ()),
+    )
+    telemetry.start(plan, _ours(), sigterm=sigterm)
+    propagate_api.set_global_textmap(propagator)
+    if settings.given(v.LOG_LEVEL):
+        _SDK_LOGGER.setLevel(_LEVELS[settings[v.LOG_LEVEL]])
+
+
+def _given(arguments: Mapping[str, object]) -> dict[str, object]:
+    variables: dict[str, v.Variable[Any]] = {
+        "service_name": v.SERVICE_NAME,
+        "traces_exporter": v.EXPORTER["traces"],
+        "metrics_exporter": v.EXPORTER["metrics"],
+        "logs_exporter": v.EXPORTER["logs"],
+        "prometheus_host": v.PROMETHEUS_HOST,
+        "prometheus_port": v.PROMETHEUS_PORT,
+    }
+    return {
+        variables[name].name: parse(variables[name], str(value), name)
+        for name, value in arguments.items()
+        if name in variables
+    }
+
+
+def _ours() -> tuple[str, ...]:
+    taken = [signal for signal in v.SIGNALS if _globals.provider_is_set(signal)]
+    for signal in taken:
+        warn_once(
+            f"provider:{signal}",
+            "the application has set a provider for %s already; configure() leaves them to it",
+            signal,
+        )
+    return tuple(signal for signal in v.SIGNALS if signal not in taken)
+
+
+def current() -> Telemetry | None:
+    """Return the live set-up of this process, if there is one."""
+    return _current if _current is not None and _current.live else None
+
+
+def reset() -> None:
+    """Close the set-up and make the process as if `configure` had never been called.
+
+    Meant for tests: providers, instruments, identity and warnings are forgotten.
+    """
+    global _current  # noqa: PLW0603 - a process has one set-up
+    with _lock:
+        if _current is not None:
+            _current.shutdown()
+            _current = None
+        _globals.reset_api_globals()
+        identity.reset()
+        instruments.reset()
+        _warnings.reset()
+        _SDK_LOGGER.setLevel(logging.NOTSET)

@@ -1,0 +1,1 @@
+"""The /metrics endpoint: a metric reader, the exposition of what it collects, and a server."""

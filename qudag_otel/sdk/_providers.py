@@ -1,0 +1,298 @@
+"""The three providers, made of what the settings say. Nothing here touches the API's globals."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    MeterProvider,
+    ObservableCounter,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+
+from qudag_otel.sdk import _otlp, _plugins, _sampling
+from qudag_otel.sdk import _variables as v
+from qudag_otel.sdk._batch import BatchLogs, BatchSpans
+from qudag_otel.sdk._errors import ConfigurationError
+from qudag_otel.sdk._exporting import Exporting
+from qudag_otel.sdk._fast import Engine, OurTracerProvider, fast_spans
+from qudag_otel.sdk._fast_export import CallExporter
+from qudag_otel.sdk._outage import hold_exporter_lines
+from qudag_otel.sdk._periodic import PeriodicReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import Aggregation, View
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from qudag_otel.sdk._exporting import SdkExporter
+    from qudag_otel.sdk._prometheus.reader import PrometheusReader
+    from qudag_otel.sdk._settings import Settings
+
+CONSOLE: Final = "console"
+PROMETHEUS: Final = "prometheus"
+OTLP: Final = "otlp"
+_BUILT_IN: Final = {
+    "traces": (OTLP, CONSOLE, "none"),
+    "metrics": (OTLP, PROMETHEUS, CONSOLE, "none"),
+    "logs": (OTLP, CONSOLE, "none"),
+}
+# The Python SDK's own names for OTLP with the protocol in the name.
+_OTLP_ALIASES: Final = {"otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
+
+
+class Plan:
+    """What the providers are made of; making it checks all settings and starts nothing.
+
+    Args:
+        settings: The effective configuration.
+        resource: What produces the telemetry.
+        span_processors: The application's; `add_exporters` puts ours behind them.
+        metric_readers: The application's; likewise.
+        log_record_processors: The application's; likewise.
+        views: The application's.
+
+    Raises:
+        ConfigurationError: A sampler, an id generator or its like cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        resource: Resource,
+        *,
+        span_processors: Sequence[SpanProcessor] = (),
+        metric_readers: Sequence[MetricReader] = (),
+        log_record_processors: Sequence[LogRecordProcessor] = (),
+        views: Sequence[View] = (),
+    ) -> None:
+        self.settings = settings
+        self.resource = resource
+        self.span_processors = list(span_processors)
+        self.metric_readers = list(metric_readers)
+        self.log_record_processors = list(log_record_processors)
+        self.views = list(views)
+        self.sampler = _sampling.sampler(settings)
+        self.id_generator = _sampling.id_generator(settings)
+        self.span_limits = _sampling.span_limits(settings)
+        self.log_limits = _sampling.log_limits(settings)
+        self.exemplar_filter = _sampling.exemplar_filter(settings)
+        self.prometheus: PrometheusReader | None = None
+
+    @property
+    def parts(self) -> Iterator[SpanProcessor | MetricReader | LogRecordProcessor]:
+        """All processors and readers, the application's and ours."""
+        yield from self.span_processors
+        yield from self.metric_readers
+        yield from self.log_record_processors
+
+    def closing(self) -> list[BatchSpans | BatchLogs | PeriodicReader]:
+        """List the parts of ours that send what they hold before the program ends."""
+        return [
+            part for part in self.parts if isinstance(part, (BatchSpans, BatchLogs, PeriodicReader))
+        ]
+
+
+def exporters(settings: Settings, signal: str) -> tuple[str, ...]:
+    """Read which exporters a signal has.
+
+    Raises:
+        ConfigurationError: One of them is unknown.
+    """
+    names = settings[v.EXPORTER[signal]]
+    for name in names:
+        if name not in _BUILT_IN[signal] and name not in _OTLP_ALIASES:
+            _plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
+    return names
+
+
+def _group(signal: str) -> str:
+    return f"opentelemetry_{signal}_exporter"
+
+
+def exporting(
+    settings: Settings, signal: str, name: str, options: dict[str, object] | None = None
+) -> Exporting:
+    """Make what sends one signal through one exporter.
+
+    Args:
+        settings: The effective configuration.
+        signal: "traces", "metrics" or "logs".
+        name: The exporter.
+        options: Further arguments of an OTLP exporter.
+
+    Raises:
+        ConfigurationError: The settings of the exporter contradict each other.
+    """
+    if name == OTLP or name in _OTLP_ALIASES:
+        if name in _OTLP_ALIASES:
+            settings.put(v.OTLP_PROTOCOL[signal], _OTLP_ALIASES[name], v.EXPORTER[signal].name)
+        to = _otlp.receiver(settings, signal)
+        hold_exporter_lines()
+        make = _otlp.load(to)
+        return Exporting(
+            lambda timeout: make(timeout, options or {}), to.timeout, signal, to.endpoint
+        )
+    if name == CONSOLE:
+        return Exporting(functools.partial(_console, signal), 10.0, signal, "the console")
+    factory = _plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
+    return Exporting(lambda _: factory(), 10.0, signal, name)
+
+
+def _console(signal: str, _timeout: float) -> SdkExporter:
+    from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
+    from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+    classes: dict[str, type[Any]] = {
+        "traces": ConsoleSpanExporter,
+        "metrics": ConsoleMetricExporter,
+        "logs": ConsoleLogRecordExporter,
+    }
+    exporter: SdkExporter = classes[signal](out=sys.stdout)  # of now, not of their import
+    return exporter
+
+
+def add_exporters(plan: Plan, signals: Sequence[str]) -> None:
+    """Add a processor or reader for every exporter of these signals; this starts threads.
+
+    Prometheus is added by the caller, which owns its port.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+    """
+    settings = plan.settings
+    chosen = {signal: exporters(settings, signal) for signal in signals}
+    for name in chosen.get("traces", ()):
+        export = exporting(settings, "traces", name)
+        export.wrap(CallExporter)
+        plan.span_processors.append(BatchSpans(export, what="spans", **_sizes(settings, "traces")))
+    for name in chosen.get("logs", ()):
+        export = exporting(settings, "logs", name)
+        plan.log_record_processors.append(
+            BatchLogs(export, what="logs", **_sizes(settings, "logs"))
+        )
+    for name in chosen.get("metrics", ()):
+        if name != PROMETHEUS:
+            plan.metric_readers.append(_metric_reader(settings, name))
+
+
+def _sizes(settings: Settings, signal: str) -> dict[str, Any]:
+    batch, queue = v.BATCH[signal]["batch"], v.BATCH[signal]["queue"]
+    size, limit = settings[batch], settings[queue]
+    if size > limit and settings.given(batch):
+        raise ConfigurationError(
+            batch.name, size, f"a batch larger than the queue of {limit}",
+            f"Set it to {limit} or less, or raise {queue.name}.",
+        )  # fmt: skip
+    return {
+        "delay": settings[v.BATCH[signal]["delay"]],
+        "size": min(size, limit),
+        "limit": limit,
+        "timeout": settings[v.BATCH[signal]["timeout"]],
+    }
+
+
+def _metric_reader(settings: Settings, name: str) -> MetricReader:
+    from opentelemetry.sdk.metrics.export import MetricReader as Reader
+
+    timing: dict[str, Any] = {
+        "interval": settings[v.METRIC_EXPORT_INTERVAL],
+        "timeout": settings[v.METRIC_EXPORT_TIMEOUT],
+    }
+    if name == OTLP or name in _OTLP_ALIASES:
+        temporality, aggregation = _preferences(settings)
+        export = exporting(
+            settings, "metrics", name,
+            {"preferred_temporality": temporality, "preferred_aggregation": aggregation},
+        )  # fmt: skip
+        return PeriodicReader(export, temporality=temporality, aggregation=aggregation, **timing)
+    if name == CONSOLE:
+        return PeriodicReader(exporting(settings, "metrics", name), **timing)
+    made = _plugins.load(
+        _group("metrics"), name, v.EXPORTER["metrics"].name, _BUILT_IN["metrics"]
+    )()
+    if isinstance(made, Reader):
+        return made
+    return PeriodicReader(Exporting(lambda _: made, 10.0, "metrics", name), **timing)
+
+
+def _preferences(
+    settings: Settings,
+) -> tuple[dict[type, AggregationTemporality], dict[type, Aggregation]]:
+    delta: dict[str, tuple[type, ...]] = {
+        "cumulative": (),
+        "delta": (Counter, ObservableCounter, Histogram),
+        "lowmemory": (Counter, Histogram),
+    }
+    temporality = dict.fromkeys(delta[settings[v.OTLP_TEMPORALITY]], AggregationTemporality.DELTA)
+    aggregation: dict[type, Aggregation] = {}
+    if settings[v.OTLP_HISTOGRAMS].startswith("base2"):
+        aggregation[Histogram] = ExponentialBucketHistogramAggregation()
+    return temporality, aggregation
+
+
+def build_tracer_provider(plan: Plan) -> OurTracerProvider:
+    """Make the tracer provider."""
+    provider = OurTracerProvider(
+        sampler=plan.sampler,
+        resource=plan.resource,
+        shutdown_on_exit=False,
+        id_generator=plan.id_generator,
+        span_limits=plan.span_limits,
+    )
+    for processor in plan.span_processors:
+        provider.add_span_processor(processor)
+    return provider
+
+
+def build_meter_provider(plan: Plan) -> MeterProvider:
+    """Make the meter provider."""
+    return MeterProvider(
+        metric_readers=plan.metric_readers,
+        resource=plan.resource,
+        exemplar_filter=plan.exemplar_filter,
+        shutdown_on_exit=False,
+        views=plan.views,
+    )
+
+
+def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvider) -> Engine:
+    """Make the fast path for providers that are all ours.
+
+    Spans take it where nobody but our exporters looks at them: not with a processor, sampler or
+    id generator of the application's own.
+    """
+    ours = [part for part in plan.span_processors if isinstance(part, BatchSpans)]
+    eligible = (
+        tracers is not None and len(ours) == len(plan.span_processors) and fast_spans(tracers)
+    )
+    engine = Engine(tracers if eligible else None, meters, [part.put_all for part in ours])
+    for part in ours:
+        part.gather = engine.drain_all
+    if tracers is not None:
+        tracers.when_extended = engine.leave_spans
+    return engine
+
+
+def build_logger_provider(plan: Plan) -> LoggerProvider:
+    """Make the logger provider."""
+    from opentelemetry.sdk._logs import LoggerProvider
+
+    provider = LoggerProvider(
+        resource=plan.resource,
+        shutdown_on_exit=False,
+        log_record_limits=plan.log_limits,
+    )
+    for processor in plan.log_record_processors:
+        provider.add_log_record_processor(processor)
+    return provider

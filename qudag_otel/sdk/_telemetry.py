@@ -1,0 +1,273 @@
+"""`Telemetry`: a running set-up, from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from opentelemetry import _logs as logs_api
+from opentelemetry import metrics as metrics_api
+from opentelemetry import trace as trace_api
+from opentelemetry.sdk.metrics import MeterProvider
+
+from qudag_otel._warnings import warn_once
+from qudag_otel.sdk import _fork, _providers, _resource
+from qudag_otel.sdk import _variables as v
+from qudag_otel.sdk._batch import CLOSE_SECONDS
+from qudag_otel.sdk._lifecycle import Ending, Helper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+
+    from qudag_otel.sdk._bridge import Bridge
+    from qudag_otel.sdk._fast import Engine
+    from qudag_otel.sdk._prometheus.server import MetricsServer
+    from qudag_otel.sdk._providers import Plan
+    from qudag_otel.sdk._settings import Settings
+
+_LOGGER: Final = logging.getLogger("qudag_otel")
+
+
+class Telemetry:
+    """A running set-up; made by `configure`, closed by itself when the program ends.
+
+    As a context manager it is closed at the end of the block.
+    """
+
+    def __init__(self, settings: Settings, arguments: Mapping[str, object]) -> None:
+        self._settings = settings
+        self.arguments = arguments
+        self._helper: Helper | None = None
+        self._ending: Ending | None = None
+        self._plan: Plan | None = None
+        self._providers: list[Any] = []
+        self._meter_provider: MeterProvider | None = None
+        self._engine: Engine | None = None
+        self._server: MetricsServer | None = None
+        self._bridge: Bridge | None = None
+        self._stop_watching: Callable[[], None] | None = None
+        self._closing = threading.Lock()
+        self._closed: bool | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The effective configuration: iterate for name, value and origin; secrets are masked."""
+        return self._settings
+
+    @property
+    def metrics_url(self) -> str | None:
+        """Where /metrics is served by this process; None if it is not."""
+        return self._server.url if self._server else None
+
+    @property
+    def live(self) -> bool:
+        """Whether it is still open."""
+        return self._closed is None
+
+    def force_flush(self, timeout_seconds: float = 10.0) -> bool:
+        """Send everything recorded so far.
+
+        Args:
+            timeout_seconds: How long to wait.
+
+        Returns:
+            Whether all of it reached every receiver in time.
+        """
+        if self._closed is not None:
+            return False
+        deadline = time.monotonic() + timeout_seconds
+        ours = self._plan.closing() if self._plan else []
+        waiting = [(part, part.begin_flush()) for part in ours]  # all at once, then wait
+        done = self._bounded(self._flush_foreign, deadline)
+        for part, event in waiting:
+            done &= event.wait(max(0.0, deadline - time.monotonic())) and part.delivered
+        return done
+
+    def shutdown(self, timeout_seconds: float = CLOSE_SECONDS) -> bool:
+        """Send everything recorded so far and end: threads, the port, the SIGTERM handler.
+
+        Further calls do nothing.
+
+        Args:
+            timeout_seconds: How long to wait; what is not sent by then is lost.
+
+        Returns:
+            Whether all of it reached every receiver in time.
+        """
+        with self._closing:
+            if self._closed is None:
+                self._closed = self._shut_down(time.monotonic() + timeout_seconds)
+            return self._closed
+
+    def _shut_down(self, deadline: float) -> bool:
+        if self._bridge:
+            self._bridge.remove()
+        if self._engine:
+            self._engine.uninstall()
+        ours = self._plan.closing() if self._plan else []
+        for part in ours:
+            part.begin_close(deadline)
+        done = True
+        for part in ours:
+            done &= part.close(deadline)
+        done &= self._bounded(self._shut_down_providers, deadline)
+        if self._server:
+            self._server.close()
+            self._server = None
+        if self._ending:
+            self._ending.forget()
+        if self._stop_watching:
+            self._stop_watching()
+        if self._helper:
+            self._helper.close()
+        return done
+
+    def _bounded(self, function: Callable[[], bool], deadline: float) -> bool:
+        """Run what may block for long, such as the application's own processors."""
+        if self._helper is None:
+            return True
+        results: list[bool] = []
+        ended = self._helper.run(
+            lambda: results.append(function()), max(0.0, deadline - time.monotonic())
+        )
+        return ended and all(results)
+
+    def _flush_foreign(self) -> bool:
+        ours = self._plan.closing() if self._plan else []
+        foreign = [part for part in (self._plan.parts if self._plan else ()) if part not in ours]
+        if self._plan is None:
+            foreign = self._providers
+        return all(list(map(_flushed, foreign)))
+
+    def _shut_down_providers(self) -> bool:
+        return all(list(map(_shut_down, self._providers)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+    # -- set-up, called by configure
+
+    def start(self, plan: Plan, signals: Sequence[str], *, sigterm: bool) -> None:
+        """Make and set the providers of these signals.
+
+        Raises:
+            ConfigurationError: A setting cannot be used; nothing is left running.
+        """
+        self._plan = plan
+        try:
+            self._listen(plan, signals)
+            _providers.add_exporters(plan, signals)
+        except BaseException:
+            self._shut_down(time.monotonic())
+            raise
+        tracers = None
+        if "traces" in signals:
+            tracers = _providers.build_tracer_provider(plan)
+            self._providers.append(tracers)
+            trace_api.set_tracer_provider(tracers)
+        if "metrics" in signals:
+            meters = _providers.build_meter_provider(plan)
+            self._providers.append(meters)
+            metrics_api.set_meter_provider(meters)
+            self._engine = _providers.fast_path(plan, tracers, meters)
+            self._engine.install()
+        if "logs" in signals:
+            loggers = _providers.build_logger_provider(plan)
+            self._providers.append(loggers)
+            logs_api.set_logger_provider(loggers)
+            bridged = plan.settings[v.LOGGING_BRIDGE]
+            if bridged and plan.log_record_processors:
+                from qudag_otel.sdk._bridge import Bridge
+
+                self._bridge = Bridge(loggers)
+                self._bridge.install()
+        self.keep((), sigterm=sigterm)
+
+    def _listen(self, plan: Plan, signals: Sequence[str]) -> None:
+        settings = plan.settings
+        if "metrics" not in signals or _providers.PROMETHEUS not in settings[v.EXPORTER["metrics"]]:
+            return
+        from qudag_otel.sdk._prometheus.reader import PrometheusReader
+        from qudag_otel.sdk._prometheus.server import MetricsServer
+
+        plan.prometheus = PrometheusReader(
+            scope_labels=bool(self.arguments.get("prometheus_scope_labels"))
+        )
+        plan.metric_readers.append(plan.prometheus)
+        self._server = MetricsServer(
+            plan.prometheus, settings[v.PROMETHEUS_HOST], settings[v.PROMETHEUS_PORT]
+        )
+
+    def keep(self, providers: Sequence[Any], *, sigterm: bool) -> None:
+        """Watch for the end of the program and for forks.
+
+        Args:
+            providers: Providers that somebody else made, to be closed at the end.
+            sigterm: Watch for SIGTERM, too.
+        """
+        self._providers.extend(providers)
+        self._meter_provider = next(
+            (one for one in self._providers if isinstance(one, MeterProvider)), None
+        )
+        self._helper = Helper()
+        self._ending = Ending(self._helper, self.force_flush, self.shutdown)
+        self._ending.watch(sigterm=sigterm)
+        self._stop_watching = _fork.watch(in_child=self._in_child, in_parent=self._in_parent)
+
+    def _in_child(self) -> None:
+        self._closing = threading.Lock()
+        if self._closed is not None:
+            return
+        if self._helper:
+            self._helper.after_fork()
+        if self._server:
+            self._server.after_fork()
+            self._server = None
+        if self._engine:
+            self._engine.after_fork()
+        if self._meter_provider:
+            _fork.forget_measurements(self._meter_provider)
+        for provider in self._providers:
+            _fork.update_resource(provider, _resource.of_this_process())
+        if self._plan:
+            if self._plan.prometheus:
+                self._plan.prometheus.after_fork()
+            for part in self._plan.closing():
+                part.after_fork()
+        _fork.before_multiprocessing_ends(self.shutdown)
+
+    def _in_parent(self) -> None:
+        if self._server and not any(hasattr(part, "export") for part in self._plan_readers()):
+            warn_once(
+                "fork:prometheus",
+                "this process forked: what the child measures is not on %s; add otlp to %s, or "
+                "call configure() in the child with a port of its own",
+                self._server.url,
+                v.EXPORTER["metrics"].name,
+            )
+
+    def _plan_readers(self) -> Sequence[MetricReader]:
+        return self._plan.metric_readers if self._plan else ()
+
+
+def _flushed(part: Any) -> bool:
+    return _quietly(part.force_flush)
+
+
+def _shut_down(provider: Any) -> bool:
+    return _quietly(provider.shutdown)
+
+
+def _quietly(function: Callable[[], object]) -> bool:
+    try:
+        return function() is not False
+    except Exception as error:  # noqa: BLE001 - one part's failure must not keep the others open
+        _LOGGER.debug("a part of telemetry failed to flush or close: %r", error)
+        return False

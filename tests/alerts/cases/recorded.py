@@ -1,0 +1,189 @@
+"""Recorded series whose truth is known, beside those that the alerts' scenarios show."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qudag_otel.catalogue import metrics as m
+from tests.alerts.scenario import Case, Scenario, Series, counter, histogram, joined
+
+_AT: Final = "20m"
+
+
+def _is(name: str, labels: str, value: float) -> dict[tuple[str, str], dict[str, float]]:
+    """One series of a name, and no other."""
+    return {(name, _AT): {f"{name}{{{labels}}}": value}}
+
+
+def _total(metric: str, labels: str, rate: float) -> Series:
+    return {f"{metric}_total{{{labels}}}": counter((rate, 20))}
+
+
+_POOL: Final = 'node_id="n1",pool_type="peer"'
+_OPERATION: Final = 'node_id="n1",operation="store.put",component="store"'
+_CALLS: Final = m.OPERATION_DURATION.prometheus_name
+
+RECORDED: Final = Scenario(
+    name="Recorded",
+    rules=("recording",),
+    # Looked at once.
+    interval=300,
+    cases=(
+        Case(
+            name="messages and chunks of all types",
+            series=joined(
+                _total("qudag_message_throughput", 'node_id="n1",message_type="a",job="x"', 3),
+                _total("qudag_message_throughput", 'node_id="n1",message_type="b",job="y"', 4),
+                _total("qudag_chunks_processed", 'node_id="n1",message_type="a"', 5),
+                _total("qudag_chunks_processed", 'node_id="n1",message_type="b"', 6),
+            ),
+            interval=15,
+            values={
+                **_is("node:qudag_messages:rate5m", 'node_id="n1"', 7),
+                **_is("node:qudag_chunks:rate5m", 'node_id="n1"', 11),
+                **_is("node:qudag_node:present", 'node_id="n1"', 1),
+            },
+        ),
+        Case(
+            name="the pool: hits without misses, misses without hits, waits",
+            series=joined(
+                _total("qudag_connection_pool_hits", _POOL, 3),
+                _total("qudag_connection_pool_misses", _POOL, 1),
+                _total("qudag_connection_pool_hits", 'node_id="n1",pool_type="hits"', 2),
+                _total("qudag_connection_pool_misses", 'node_id="n2",pool_type="misses"', 5),
+                histogram(m.CONNECTION_WAIT_TIME, _POOL, (9, 0.2, 20)),
+                histogram(m.CONNECTION_WAIT_TIME, f'{_POOL},instance="b"', (1, 0.4, 20)),
+                histogram(m.CONNECTION_WAIT_TIME, 'node_id="n1",pool_type="idle"', (0, 0.4, 20)),
+            ),
+            interval=15,
+            values={
+                ("node_pool:qudag_pool_requests:rate5m", _AT): {
+                    f"node_pool:qudag_pool_requests:rate5m{{{labels}}}": value
+                    for labels, value in (
+                        (_POOL, 4),
+                        ('node_id="n1",pool_type="hits"', 2),
+                        ('node_id="n2",pool_type="misses"', 5),
+                    )
+                },
+                ("node_pool:qudag_pool_hit:ratio_rate5m", _AT): {
+                    f"node_pool:qudag_pool_hit:ratio_rate5m{{{labels}}}": value
+                    for labels, value in (
+                        (_POOL, 0.75),
+                        ('node_id="n1",pool_type="hits"', 1),
+                        ('node_id="n2",pool_type="misses"', 0),
+                    )
+                },
+                # 5% of 10 are half of the slower tenth: the middle of 0.25 to 0.5 s.
+                **_is("node_pool:qudag_pool_wait_seconds:p95_5m", _POOL, 0.375),
+            },
+        ),
+        Case(
+            name="the cache: hits without misses, misses without hits",
+            series=joined(
+                _total("qudag_validation_cache_hits", 'node_id="n1",validation_type="a"', 3),
+                _total("qudag_validation_cache_misses", 'node_id="n1",validation_type="b"', 1),
+                _total("qudag_validation_cache_hits", 'node_id="n2",validation_type="a"', 2),
+                _total("qudag_validation_cache_misses", 'node_id="n3",validation_type="a"', 5),
+                _total("qudag_validation_cache_hits", 'node_id="idle",validation_type="a"', 0),
+            ),
+            interval=15,
+            values={
+                ("node:qudag_cache_lookups:rate5m", _AT): {
+                    f'node:qudag_cache_lookups:rate5m{{node_id="{node}"}}': value
+                    for node, value in (("n1", 4), ("n2", 2), ("n3", 5), ("idle", 0))
+                },
+                ("node:qudag_cache_hit:ratio_rate5m", _AT): {
+                    f'node:qudag_cache_hit:ratio_rate5m{{node_id="{node}"}}': value
+                    for node, value in (("n1", 0.75), ("n2", 1), ("n3", 0))
+                },
+            },
+        ),
+        Case(
+            name="tasks: nine of ten succeed, in another swarm none",
+            series=joined(
+                _total(
+                    "qudag_swarm_tasks_created", 'swarm_id="s1",task_type="a",priority="low"', 6
+                ),
+                _total(
+                    "qudag_swarm_tasks_created", 'swarm_id="s1",task_type="b",priority="low"', 5
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed", 'swarm_id="s1",task_type="a",status="success"', 4
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed", 'swarm_id="s1",task_type="b",status="success"', 5
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed", 'swarm_id="s1",task_type="b",status="timeout"', 1
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed", 'swarm_id="s2",task_type="b",status="failure"', 1
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed",
+                    'swarm_id="idle",task_type="b",status="failure"',
+                    0,
+                ),
+            ),
+            interval=15,
+            values={
+                **_is("swarm:qudag_tasks_created:rate5m", 'swarm_id="s1"', 11),
+                ("swarm:qudag_tasks_completed:rate5m", _AT): {
+                    'swarm:qudag_tasks_completed:rate5m{swarm_id="s1"}': 10,
+                    'swarm:qudag_tasks_completed:rate5m{swarm_id="s2"}': 1,
+                    'swarm:qudag_tasks_completed:rate5m{swarm_id="idle"}': 0,
+                },
+                ("swarm:qudag_tasks_success:ratio_rate5m", _AT): {
+                    'swarm:qudag_tasks_success:ratio_rate5m{swarm_id="s1"}': 0.9,
+                    'swarm:qudag_tasks_success:ratio_rate5m{swarm_id="s2"}': 0,
+                },
+            },
+        ),
+        Case(
+            name="an operation: a tenth of the calls fails; another never did; a third is idle",
+            series=joined(
+                *(
+                    {f'{_CALLS}_count{{{labels},outcome="{outcome}"}}': counter((rate, 20))}
+                    for labels, outcome, rate in (
+                        (_OPERATION, "ok", 8),
+                        (_OPERATION, "expected", 1),
+                        (_OPERATION, "error", 1),
+                        ('node_id="n1",operation="store.put",component="other"', "ok", 2),
+                        ('node_id="n1",operation="store.get",component="store"', "ok", 0),
+                        ('node_id="n2",operation="store.put",component="store"', "ok", 3),
+                    )
+                ),
+                histogram(m.OPERATION_DURATION, f'{_OPERATION},outcome="ok"', (9, 0.2, 20)),
+                histogram(m.OPERATION_DURATION, f'{_OPERATION},outcome="error"', (1, 0.4, 20)),
+                histogram(
+                    m.OPERATION_DURATION,
+                    'node_id="n1",operation="store.get",component="store",outcome="ok"',
+                    (0, 0.4, 20),
+                ),
+            ),
+            interval=15,
+            values={
+                ("node_operation:qudag_operation_calls:rate5m", _AT): {
+                    f"node_operation:qudag_operation_calls:rate5m{{{labels}}}": value
+                    for labels, value in (
+                        (_OPERATION, 10),
+                        ('node_id="n1",operation="store.put",component="other"', 2),
+                        ('node_id="n1",operation="store.get",component="store"', 0),
+                        ('node_id="n2",operation="store.put",component="store"', 3),
+                    )
+                },
+                ("node_operation:qudag_operation_errors:ratio_rate5m", _AT): {
+                    f"node_operation:qudag_operation_errors:ratio_rate5m{{{labels}}}": value
+                    for labels, value in (
+                        (_OPERATION, 0.1),
+                        ('node_id="n1",operation="store.put",component="other"', 0),
+                        ('node_id="n2",operation="store.put",component="store"', 0),
+                    )
+                },
+                **_is("node_operation:qudag_operation_seconds:p95_5m", _OPERATION, 0.375),
+            },
+        ),
+    ),
+)
+
+SCENARIOS: Final = (RECORDED,)

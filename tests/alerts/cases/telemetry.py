@@ -1,0 +1,228 @@
+"""The telemetry itself: Collectors, scrape targets, and the alert that always fires."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.alerts.scenario import RESTART, Case, Fires, Scenario, Series, counter, gauge, silent
+
+_RULES: Final = ("pipeline",)
+_GATEWAY: Final = 'job="qudag-gateway",instance="gateway-0"'
+_AGENT: Final = 'job="qudag-agent",instance="agent-0"'
+
+_LABELS: Final = {"job": "qudag-gateway", "instance": "gateway-0"}
+
+
+def _lost(metric: str, part: str, each: str, *phases: tuple[float | None, float] | str) -> Series:
+    """What a Collector's counter of one signal shows; the agent is healthy."""
+    return {
+        f'{metric}_{each}_total{{{_GATEWAY},{part},transport="http"}}': counter(*phases),
+        f"{metric}_{each}_total{{{_AGENT},{part}}}": counter((0, 40)),
+    }
+
+
+def _losing(name: str, severity: str, metric: str, part: tuple[str, str], words: str) -> Scenario:
+    """A scenario of one of the three ways to lose telemetry."""
+    key, value = part
+    selector = f'{key}="{value}"'
+    fires = {
+        signal: Fires(
+            labels={**_LABELS, key: value, "signal": signal},
+            description=f"Collector gateway-0 (qudag-gateway) {words.format(signal=signal)}",
+        )
+        for signal in ("logs", "metrics", "traces")
+    }
+    return Scenario(
+        name=name,
+        rules=_RULES,
+        severity=severity,
+        concern="telemetry",
+        cases=(
+            Case(
+                name="a signal is lost: fires after 5 minutes, for this signal",
+                series={
+                    **_lost(metric, selector, "spans", (0, 10), (2, 20)),
+                    **_lost(metric, selector, "log_records", (0, 30)),
+                },
+                # The first loss is seen at 10m15s.
+                at={"15m": (), "15m15s": (fires["traces"],), "30m": (fires["traces"],)},
+            ),
+            Case(
+                name="the other two signals",
+                series={
+                    **_lost(metric, selector, "metric_points", (2, 20)),
+                    **_lost(metric, selector, "log_records", (2, 20)),
+                },
+                at={"20m": (fires["logs"], fires["metrics"])},
+            ),
+            Case(
+                name="nothing is lost any more: the alert ends",
+                series=_lost(metric, selector, "spans", (2, 10), (0, 10)),
+                at={"10m": (fires["traces"],), "16m": ()},
+            ),
+            Case(
+                name="a restart of the Collector",
+                series=_lost(metric, selector, "spans", (0, 5), RESTART, (0, 20)),
+                at=silent(25),
+            ),
+        ),
+    )
+
+
+REFUSES: Final = _losing(
+    "CollectorRefusesTelemetry",
+    "warning",
+    "otelcol_receiver_refused",
+    ("receiver", "otlp"),
+    "refuses 2 items/s of {signal} at its receiver otlp for 5 minutes; senders keep them for a"
+    " while, then lose them.",
+)
+SEND_FAILS: Final = _losing(
+    "CollectorFailsToSend",
+    "warning",
+    "otelcol_exporter_send_failed",
+    ("exporter", "otlp_http/x"),
+    "loses 2 items/s of {signal} at its exporter otlp_http/x for 5 minutes: the backend refuses"
+    " them.",
+)
+DROPS: Final = _losing(
+    "CollectorDropsTelemetry",
+    "critical",
+    "otelcol_exporter_enqueue_failed",
+    ("exporter", "otlp_http/x"),
+    "has no room for 2 items/s of {signal} in the queue of its exporter otlp_http/x for 5 minutes.",
+)
+
+
+def _queue(what: str, exporter: str, data_type: str, collector: str = _GATEWAY) -> str:
+    return (
+        f'otelcol_exporter_queue_{what}{{{collector},exporter="{exporter}",'
+        f'data_type="{data_type}",service_name="x"}}'
+    )
+
+
+def _full(data_type: str, share: str) -> Fires:
+    return Fires(
+        labels={**_LABELS, "exporter": "a", "data_type": data_type},
+        description=f"The queue of exporter a ({data_type}) in Collector gateway-0 (qudag-gateway)"
+        f" is {share} full, more than 80% for 5 minutes.",
+    )
+
+
+QUEUE: Final = Scenario(
+    name="CollectorQueueFillsUp",
+    rules=_RULES,
+    severity="warning",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="one queue of several is over 80% full: fires after 5 minutes",
+            series={
+                _queue("size", "a", "traces"): gauge((10, 10), (84, 10)),
+                _queue("capacity", "a", "traces"): gauge((100, 20)),
+                _queue("size", "a", "logs"): gauge((76, 20)),
+                _queue("capacity", "a", "logs"): gauge((100, 20)),
+                _queue("size", "a", "metrics"): gauge((80, 20)),
+                _queue("capacity", "a", "metrics"): gauge((100, 20)),
+                _queue("size", "b", "traces"): gauge((0, 20)),
+                _queue("capacity", "b", "traces"): gauge((100, 20)),
+                _queue("size", "a", "traces", _AGENT): gauge((0, 20)),
+                _queue("capacity", "a", "traces", _AGENT): gauge((100, 20)),
+            },
+            at={"14m45s": (), "15m": (_full("traces", "84%"),)},
+        ),
+        Case(
+            name="full for four minutes only, while a backend restarts",
+            series={
+                _queue("size", "a", "traces"): gauge((1, 10), (99, 4), (1, 10)),
+                _queue("capacity", "a", "traces"): gauge((100, 24)),
+            },
+            at=silent(24),
+        ),
+    ),
+)
+
+_UPTIME: Final = "otelcol_process_uptime_seconds_total"
+_SILENT: Final = Fires(
+    labels=_LABELS,
+    description="Nothing is heard of Collector gateway-0 (qudag-gateway) for 5 minutes.",
+)
+
+ABSENT: Final = Scenario(
+    name="CollectorAbsent",
+    rules=_RULES,
+    severity="critical",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="one of two stops: its last sample counts 5 minutes, then the alert waits 5",
+            series={
+                f"{_UPTIME}{{{_GATEWAY}}}": counter((1, 10)),
+                f"{_UPTIME}{{{_AGENT}}}": counter((1, 60)),
+            },
+            at={"19m45s": (), "20m": (_SILENT,), "60m": (_SILENT,)},
+        ),
+        Case(
+            name="a restart within the five minutes",
+            series={f"{_UPTIME}{{{_GATEWAY}}}": counter((1, 10), (None, 4), RESTART, (1, 20))},
+            at=silent(34),
+        ),
+        Case(name="there never was a Collector", series={"x": "0x200"}, at=silent(30)),
+    ),
+)
+
+
+def _down(instance: str) -> Fires:
+    return Fires(
+        labels={"job": "qudag", "instance": instance},
+        description=f"Prometheus cannot scrape {instance} of job qudag for 2 minutes.",
+    )
+
+
+TARGET: Final = Scenario(
+    name="TargetDown",
+    rules=_RULES,
+    severity="warning",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="one of three targets does not answer: fires after 2 minutes",
+            series={
+                'up{job="qudag",instance="a",service_name="x"}': gauge((1, 10), (0, 10)),
+                'up{job="qudag",instance="b"}': gauge((1, 20)),
+                'up{job="stack",instance="a"}': gauge((1, 20)),
+            },
+            at={"11m45s": (), "12m": (_down("a"),)},
+        ),
+        Case(
+            name="a restart of a minute",
+            series={'up{job="qudag",instance="a"}': gauge((1, 10), (0, 1), (1, 10))},
+            at=silent(21),
+        ),
+    ),
+)
+
+WATCHDOG: Final = Scenario(
+    name="Watchdog",
+    rules=_RULES,
+    severity="info",
+    concern="watchdog",
+    cases=(
+        Case(
+            name="fires from the first evaluation on, without any data",
+            series={},
+            at={
+                time: (
+                    Fires(
+                        labels={},
+                        description="This alert always fires. When it stops arriving, alerts do"
+                        " not arrive.",
+                    ),
+                )
+                for time in ("0m", "1m", "60m")
+            },
+        ),
+    ),
+)
+
+SCENARIOS: Final = (REFUSES, SEND_FAILS, DROPS, QUEUE, ABSENT, TARGET, WATCHDOG)

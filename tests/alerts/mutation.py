@@ -1,0 +1,278 @@
+"""Break each rule in every small way, and see whether the alerts' unit tests notice."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from tests.alerts.cases import EXAMPLE, FOLDER, SCENARIOS
+from tests.servers.build import REPOSITORY, binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tests.alerts.scenario import Scenario
+
+Rule = dict[str, Any]
+
+_BATCH: Final = 24
+_PROCESSES: Final = 2
+_RULES: Final = REPOSITORY / "alerts" / "rules"
+
+_COMPARISONS: Final = {
+    ">": ("<", ">="),
+    "<": (">", "<="),
+    "==": ("!=",),
+    ">=": ("<", ">"),
+}
+_SET_OPERATORS: Final = {"and": "or", "or": "and", "unless": "and"}
+_MATCHERS: Final = {"=": "!=", "!=": "=", "=~": "!~"}
+
+_COMPARISON: Final = re.compile(r"(?<= )(?:>=|==|>|<)(?= )")
+_NUMBER: Final = re.compile(r"(?<![\w.:\[\"])\d+(?:\.\d+)?(?![\w.:\]\"])")
+_GROUPING: Final = re.compile(r"\b(?:by|on) \(([^)]*)\)")
+_MATCHER: Final = re.compile(r"(?<=[{,])\w+(=~|!=|=)\"")
+_SET_OPERATOR: Final = re.compile(r"(?<=\s)(?:and|or|unless)(?=\s)")
+
+
+@dataclass(frozen=True, eq=False)
+class Mutant:
+    """A rule with one thing changed.
+
+    Attributes:
+        file: the rule file's name, as scenarios spell it.
+        group: the group's position in the file.
+        position: the rule's position in the group.
+        rule: the changed rule.
+        change: what was changed, for people.
+    """
+
+    file: str
+    group: int
+    position: int
+    rule: Rule
+    change: str
+
+    @property
+    def name(self) -> str:
+        """What people see when it survives."""
+        return f"{_name(self.rule)}: {self.change}"
+
+
+def load() -> dict[str, Any]:
+    """The rule files by the names that scenarios use."""
+    files = {path.stem: path for path in sorted(_RULES.glob("*.yaml"))}
+    files["example/objectives"] = REPOSITORY / EXAMPLE / "objectives.yaml"
+    return {name: yaml.safe_load(path.read_text()) for name, path in files.items()}
+
+
+def mutants(files: dict[str, Any]) -> Iterator[Mutant]:
+    """Every mutant of every rule, once; the example's alerts are those of the real file."""
+    for file, content in files.items():
+        for group, each in enumerate(content["groups"]):
+            for position, rule in enumerate(each["rules"]):
+                if "/" in file and "alert" in rule:
+                    continue
+                for changed, change in _changes(rule):
+                    yield Mutant(file, group, position, changed, change)
+
+
+def _changes(rule: Rule) -> Iterator[tuple[Rule, str]]:
+    expression = rule["expr"]
+    for start, end, new in _edits(expression):
+        old = expression[start:end]
+        around = expression[max(0, start - 30) : start]
+        changed = {**rule, "expr": f"{expression[:start]}{new}{expression[end:]}"}
+        yield changed, f"...{around}[{old} -> {new}]"
+    for key in ("severity", "concern", "window", "sli", "signal"):
+        if key in rule.get("labels", {}):
+            yield {**rule, "labels": {**rule["labels"], key: "other"}}, f"label {key}"
+    if "for" in rule:
+        yield {key: value for key, value in rule.items() if key != "for"}, "no duration"
+        yield {**rule, "for": f"{rule['for']}1m"}, "a minute more"
+    elif "alert" in rule:
+        yield {**rule, "for": "1m"}, "a duration"
+
+
+def _edits(expression: str) -> Iterator[tuple[int, int, str]]:
+    """Places in an expression, and what to put there."""
+    for found in _COMPARISON.finditer(expression):
+        for new in _COMPARISONS[found[0]]:
+            yield *found.span(), new
+    for found in _NUMBER.finditer(expression):
+        value = float(found[0])
+        for changed in (value * 1.1, value * 0.9) if value else (0.5,):
+            yield *found.span(), f"{changed:.12g}"
+    for found in _GROUPING.finditer(expression):
+        labels = found[1].split(", ")
+        for label in labels:
+            yield *found.span(1), ", ".join(each for each in labels if each != label)
+    for found in _MATCHER.finditer(expression):
+        yield *found.span(1), _MATCHERS[found[1]]
+    for found in _SET_OPERATOR.finditer(expression):
+        yield *found.span(), _SET_OPERATORS[found[0]]
+
+
+def survivors(candidates: Sequence[Mutant], files: dict[str, Any], folder: Path) -> list[Mutant]:
+    """The mutants that no scenario notices.
+
+    Each is shown to one scenario after the other, those with the fewest rules first, many in one
+    run of promtool. A scenario gets only the rules that it needs.
+    """
+    left = list(candidates)
+    needs = {scenario.name: _needed(scenario, files) for scenario in SCENARIOS}
+    turns = {each: _watching(each, needs) for each in left}
+    for turn in range(max(map(len, turns.values()))):
+        shown = [(each, turns[each][turn]) for each in left if turn < len(turns[each])]
+        batches = [shown[start : start + _BATCH] for start in range(0, len(shown), _BATCH)]
+        with ThreadPoolExecutor(_PROCESSES) as pool:
+            runs = pool.map(
+                lambda batch, number, turn=turn: _noticed(
+                    batch, files, needs, folder / f"{turn}-{number}"
+                ),
+                batches,
+                range(len(batches)),
+            )
+            noticed = {each for run in runs for each in run}
+        left = [each for each in left if each not in noticed]
+    return left
+
+
+Position = tuple[str, int, int]
+
+
+def _name(rule: Rule) -> str:
+    return str(rule.get("alert") or rule["record"])
+
+
+def _rules(scenario: Scenario, files: dict[str, Any]) -> dict[Position, Rule]:
+    return {
+        (file, group, position): rule
+        for file in scenario.rules
+        for group, each in enumerate(files[file]["groups"])
+        for position, rule in enumerate(each["rules"])
+    }
+
+
+def _named(text: str) -> set[str]:
+    """The recorded series that an expression reads."""
+    return set(re.findall(r"\w+:\w+:\w+", text))
+
+
+def _needed(scenario: Scenario, files: dict[str, Any]) -> set[Position]:
+    """Where the rules are that a scenario's expectations depend on."""
+    rules = _rules(scenario, files)
+    alerts = {where for where, rule in rules.items() if rule.get("alert") == scenario.name}
+    return _with_inputs(alerts, rules) if alerts else set(rules)
+
+
+def _with_inputs(needed: set[Position], rules: dict[Position, Rule]) -> set[Position]:
+    """Rules, and all that they read."""
+    needed, found = set(needed), set(needed)
+    while found:
+        named = _named(" ".join(rules[where]["expr"] for where in found))
+        found = {where for where, rule in rules.items() if rule.get("record") in named} - needed
+        needed |= found
+    return needed
+
+
+def _with_readers(name: str, rules: dict[Position, Rule]) -> set[str]:
+    """The name of a recorded series, and of all that are reckoned from it."""
+    names: set[str] = set()
+    found = {name}
+    while found:
+        names |= found
+        readers = (rule for rule in rules.values() if found & _named(rule["expr"]))
+        found = {rule["record"] for rule in readers if "record" in rule} - names
+    return names
+
+
+def _watching(mutant: Mutant, needs: dict[str, set[Position]]) -> list[Scenario]:
+    where = (mutant.file, mutant.group, mutant.position)
+    watching = [each for each in SCENARIOS if where in needs[each.name] and each.name != "History"]
+    return sorted(
+        watching, key=lambda each: (_name(mutant.rule) != each.name, len(needs[each.name]))
+    )
+
+
+def _noticed(
+    shown: Iterable[tuple[Mutant, Scenario]],
+    files: dict[str, Any],
+    needs: dict[str, set[Position]],
+    folder: Path,
+) -> set[Mutant]:
+    """Which of some mutants make their scenario fail."""
+    tests = {}
+    for number, (mutant, scenario) in enumerate(shown):
+        here = folder / str(number)
+        here.mkdir(parents=True)
+        test = yaml.load(  # the fast loader: these files are many
+            (REPOSITORY / FOLDER / f"{scenario.name}.yaml").read_text(), yaml.CSafeLoader
+        )
+        test["rule_files"] = ["rules.yaml"]
+        needed = needs[scenario.name]
+        if "record" in mutant.rule and not any("alert_rule_test" in case for case in test["tests"]):
+            needed = _narrow(test, mutant, _rules(scenario, files))
+        rules = _pruned(scenario, files, needed, mutant)
+        (here / "rules.yaml").write_text(yaml.dump(rules, Dumper=yaml.CSafeDumper, sort_keys=False))
+        path = here / "test.yaml"
+        path.write_text(yaml.dump(test, Dumper=yaml.CSafeDumper, sort_keys=False))
+        tests[str(path)] = mutant
+    return {tests[path] for path in failures(list(tests), folder)}
+
+
+def _narrow(test: dict[str, Any], mutant: Mutant, rules: dict[Position, Rule]) -> set[Position]:
+    """Keep the expectations that a recorded series can change; return the rules they need."""
+    names = _with_readers(mutant.rule["record"], rules)
+    for case in test["tests"]:
+        case["promql_expr_test"] = [
+            each for each in case["promql_expr_test"] if names & _named(each["expr"])
+        ]
+    test["tests"] = [case for case in test["tests"] if case["promql_expr_test"]]
+    return _with_inputs(
+        {where for where, rule in rules.items() if rule.get("record") in names}, rules
+    )
+
+
+def _pruned(
+    scenario: Scenario, files: dict[str, Any], needed: set[Position], mutant: Mutant
+) -> dict[str, Any]:
+    """The rules that a scenario needs, in order, with the mutant in its place."""
+    groups = []
+    for file in scenario.rules:
+        for group, each in enumerate(files[file]["groups"]):
+            rules = [
+                mutant.rule
+                if (file, group, position) == (mutant.file, mutant.group, mutant.position)
+                else rule
+                for position, rule in enumerate(each["rules"])
+                if (file, group, position) in needed
+            ]
+            if rules:
+                groups.append({**copy.copy(each), "rules": rules})
+    return {"groups": groups}
+
+
+def failures(tests: Sequence[str], folder: Path) -> set[str]:
+    """The test files that fail, of those given to one run of promtool."""
+    report = folder / "report.xml"
+    subprocess.run(
+        [binary("promtool"), "test", "rules", f"--junit={report}", *tests],
+        check=False,
+        capture_output=True,
+    )
+    suites = list(ET.parse(report).getroot())  # noqa: S314 - promtool wrote it
+    assert len(suites) == len(tests)
+    return {
+        suite.attrib["name"]
+        for suite in suites
+        if int(suite.attrib["failures"]) or int(suite.attrib["errors"])
+    }

@@ -1,0 +1,150 @@
+"""The rules, by promtool: they parse, every alert fires and stays silent as its cases say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from qudag_otel import Objective
+from qudag_otel.alerts import groups, rendering, runbooks
+from qudag_otel.alerts.objectives import ObjectiveError
+from qudag_otel.catalogue.thresholds import CONTRACT_ALERTS
+from tests.alerts import cases, mutation
+from tests.servers.build import REPOSITORY, binary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.alerts.scenario import Scenario
+
+RULES = REPOSITORY / "alerts" / "rules"
+UNNOTICED = REPOSITORY / "tests" / "alerts" / "unnoticed.txt"
+ALERTS = {rule.alert.name: rule for rule in groups.ALERT_RULES}
+
+
+def _promtool(*arguments: str | Path) -> str:
+    ended = subprocess.run(
+        [binary("promtool"), *arguments], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.servers("prometheus")
+def test_rule_files_are_accepted_by_promtool() -> None:
+    """Every file parses, and no lint is left."""
+    _promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(RULES.glob("*.yaml")))
+
+
+@pytest.mark.servers("prometheus")
+@pytest.mark.parametrize("scenario", cases.SCENARIOS, ids=lambda scenario: scenario.name)
+def test_alert_fires_and_stays_silent_as_its_cases_say(scenario: Scenario) -> None:
+    """After its duration on its fault, with labels and texts; never on what is normal."""
+    _promtool("test", "rules", REPOSITORY / cases.FOLDER / f"{scenario.name}.yaml")
+
+
+def test_every_alert_has_cases_that_fire_and_cases_that_are_silent() -> None:
+    """No alert is left out, and none is only ever seen firing."""
+    scenarios = {scenario.name: scenario for scenario in cases.SCENARIOS}
+    assert set(ALERTS) <= set(scenarios)
+    for name in ALERTS:
+        expected = [fired for case in scenarios[name].cases for fired in case.at.values()]
+        assert any(expected), name
+        assert name == "Watchdog" or not all(expected), name
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.servers("prometheus")
+def test_small_changes_of_rules_are_noticed(tmp_path: Path) -> None:
+    """A changed comparison, number, label, matcher, duration or severity makes a case fail.
+
+    `unnoticed.txt` lists the changes that do not: some change nothing, such as `vector(1.1)`, the
+    others lack a case. The list may only become shorter.
+    """
+    files = mutation.load()
+    candidates = list(mutation.mutants(files))
+    left = {_line(mutant) for mutant in mutation.survivors(candidates, files, tmp_path)}
+    known = set(UNNOTICED.read_text().splitlines())
+    assert left - known == set()
+    assert known <= {_line(mutant) for mutant in candidates}
+    assert len(known) < len(candidates) / 5
+
+
+def _line(mutant: mutation.Mutant) -> str:
+    return " ".join(mutant.name.split())
+
+
+class TestContract:
+    def test_the_seventeen_alerts_are_all_there(self) -> None:
+        """Names, severities and durations are the contract's."""
+        assert len(CONTRACT_ALERTS) == 17
+        for alert in CONTRACT_ALERTS:
+            rule = ALERTS[alert.name]
+            assert (rule.alert, rule.severity, rule.duration) == (
+                alert, alert.severity, alert.duration,
+            )  # fmt: skip
+
+    def test_every_alert_has_one_runbook_section_that_its_annotation_names(self) -> None:
+        """The link of an alert at night leads to a section about it."""
+        assert set(runbooks.ADVICE) == set(ALERTS)
+        text = (REPOSITORY / "docs" / "runbooks.md").read_text()
+        anchors = {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
+        for path in RULES.glob("*.yaml"):
+            for group in yaml.safe_load(path.read_text())["groups"]:
+                for rule in group["rules"]:
+                    if "alert" in rule:
+                        link = rule["annotations"]["runbook_url"]
+                        assert link.rpartition("#")[2] in anchors
+
+    def test_thresholds_stand_in_the_expressions(self) -> None:
+        """What the catalogue promises is what the rule compares with."""
+        for alert in CONTRACT_ALERTS:
+            assert (
+                f"{alert.comparison.value} {alert.threshold:.12g}" in ALERTS[alert.name].expression
+            )
+
+
+class TestExport:
+    def test_prometheus_rule_holds_the_same_groups(self) -> None:
+        """The Kubernetes resource is the same rules."""
+        files = groups.rule_files(registered={("pay", "shop"): Objective(success=0.99)})
+        plain = [
+            group
+            for text in rendering.rules_yaml(files).values()
+            for group in yaml.safe_load(text)["groups"]
+        ]
+        (text,) = rendering.prometheus_rule_yaml(files).values()
+        resource = yaml.safe_load(text)
+        assert (resource["apiVersion"], resource["kind"]) == (
+            "monitoring.coreos.com/v1", "PrometheusRule",
+        )  # fmt: skip
+        assert resource["spec"]["groups"] == plain
+
+    def test_latency_that_no_bucket_measures_is_refused(self) -> None:
+        """An objective between two bounds would be counted wrongly."""
+        with pytest.raises(ObjectiveError, match=r"0\.3"):
+            groups.rule_files(registered={("pay", "shop"): Objective(latency=0.3)})
+
+    @pytest.mark.servers("prometheus")
+    def test_users_objectives_become_rules_that_promtool_accepts(self, tmp_path: Path) -> None:
+        """`qudag-otel alerts export --module` finds them by importing."""
+        (tmp_path / "my_shop.py").write_text(
+            "from qudag_otel import Objective, instrumented\n"
+            "@instrumented(name='pay', component='shop',\n"
+            "    objective=Objective(success=0.999, latency=0.5, target=0.95))\n"
+            "def pay(): ...\n"
+        )
+        ended = subprocess.run(
+            [REPOSITORY / ".venv" / "bin" / "qudag-otel", "alerts", "export",
+             "--dir", "out", "--module", "my_shop", "--node", "n1"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        paths = [tmp_path / line for line in ended.stdout.splitlines()]
+        assert "pay" in (tmp_path / "out" / "objectives.yaml").read_text()
+        assert "n1" in (tmp_path / "out" / "alerts.yaml").read_text()
+        _promtool("check", "rules", *paths)

@@ -1,0 +1,1 @@
+"""Helpers and tests of the dashboards."""

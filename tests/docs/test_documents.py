@@ -1,0 +1,173 @@
+"""README and docs: every block runs, every link leads somewhere, every list is complete."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+import qudag_otel
+from qudag_otel.catalogue.metrics import METRICS
+from tests.servers.build import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENTS: Final = [
+    *(REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
+_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+_COMMANDS: Final = {
+    "make",
+    "qudag-otel",
+    "python",
+    "uv",
+    "pip",
+    "docker",
+    "curl",
+    "opentelemetry-instrument",
+    "opentelemetry-bootstrap",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block of a document, and the output that follows it."""
+
+    document: Path
+    number: int
+    language: str
+    code: str
+    output: str
+
+
+def blocks(language: str) -> list[Block]:
+    """All blocks in a language."""
+    found = []
+    for document in DOCUMENTS:
+        fences = _FENCE.findall(document.read_text())
+        for number, (kind, code) in enumerate(fences):
+            if kind == language:
+                following = fences[number + 1] if number + 1 < len(fences) else ("", "")
+                output = following[1] if following[0] == "text" else ""
+                found.append(Block(document, number, kind, code, output))
+    return found
+
+
+def _name(block: Block) -> str:
+    return f"{block.document.name}-{block.number}"
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=_name)
+def test_python_block_runs_and_prints_what_the_document_says(block: Block, tmp_path: Path) -> None:
+    """A reader who copies it sees what stands below it; an ellipsis stands for anything."""
+    program = tmp_path / "block.py"
+    program.write_text(block.code)
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    if block.output:
+        pattern = re.escape(block.output.strip()).replace("…", ".*")
+        assert re.fullmatch(pattern, ended.stdout.strip()), ended.stdout
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=_name)
+def test_console_block_names_commands_and_targets_that_exist(block: Block) -> None:
+    """Commands are ours or those of the tools we need; targets and options exist."""
+    targets = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    targets |= set(
+        re.findall(
+            r"^([\w-]+):", (REPOSITORY / "collector-config" / "stack.mk").read_text(), re.MULTILINE
+        )
+    )
+    for line in block.code.replace("\\\n", " ").splitlines():
+        command = line.removeprefix("$ ").partition("#")[0]
+        words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
+        if not words:
+            continue
+        assert words[0] in _COMMANDS, line
+        if words[0] == "make":
+            assert set(words[1:]) <= targets, line
+        if words[0] == "qudag-otel":
+            ended = subprocess.run(
+                [sys.executable, "-m", "qudag_otel", words[1], "--help"],
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert ended.returncode == 0, ended.stderr
+            options = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
+            if not ended.stdout.count("ACTION"):
+                assert options <= set(re.findall(r"--[\w-]+", ended.stdout)), line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files_and_sections_that_exist(document: Path) -> None:
+    """Relative links name a file of the repository; anchors name one of its headings."""
+    for link in _LINK.findall(_FENCE.sub("", document.read_text())):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert anchor in {_slug(heading) for heading in headings}, link
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_changelog_knows_the_version_of_the_package() -> None:
+    """The newest entry is the version that is built."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    headings = re.findall(r"^## (\S+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == project["version"]
+
+
+def test_first_output_of_the_readme_comes_early() -> None:
+    """A newcomer sees a result within the first screens."""
+    lines = (REPOSITORY / "README.md").read_text().splitlines()
+    assert lines.index("```text") < 40
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    """`__all__` is the list of what can be imported, and nothing else is."""
+    assert qudag_otel.__all__ == sorted(qudag_otel.__all__)
+    assert set(qudag_otel.__all__) == set(qudag_otel._HOMES)
+    for name in qudag_otel.__all__:
+        assert getattr(qudag_otel, name).__doc__ or name == "instrumented"
+
+
+def test_metric_names_are_spelled_in_the_catalogue_alone() -> None:
+    """Code that names a metric takes it from the catalogue; a renamed one cannot be forgotten."""
+    names = {name for metric in METRICS for name in (metric.name, metric.prometheus_name)}
+    spelled = []
+    for folder in ("qudag_otel", "instrumentation"):
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            if "catalogue" in path.parts:
+                continue
+            tree = ast.parse(path.read_text())
+            documented = {
+                id(node.value)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            }
+            spelled += [
+                f"{path.relative_to(REPOSITORY)}:{node.lineno}: {node.value}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Constant)
+                and node.value in names
+                and id(node) not in documented
+            ]
+    assert spelled == []

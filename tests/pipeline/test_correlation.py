@@ -1,0 +1,163 @@
+"""From an exemplar to its trace to its log lines to metrics, by the links that Grafana gets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import yaml
+from opentelemetry.trace import format_trace_id
+
+from qudag_otel.catalogue import metrics
+from tests.pipeline.application import Application
+from tests.servers.build import REPOSITORY
+from tests.servers.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.servers.collectors import Pipeline
+
+pytestmark = pytest.mark.servers
+
+SERVICE = "correlated"
+SPAN = "linked work"
+LINE = "a line inside the span"
+
+
+class Linked(NamedTuple):
+    """What the application sent: the trace, and the exemplars' series."""
+
+    trace_id: str
+    series: str
+
+
+def _sources() -> dict[str, dict[str, Any]]:
+    path = REPOSITORY / "grafana" / "provisioning" / "datasources" / "stack.yaml"
+    return {one["uid"]: one for one in yaml.safe_load(path.read_text())["datasources"]}
+
+
+def _resolved(template: str, **variables: str) -> str:
+    """A provisioned template as Grafana resolves it: `$$` is `$`, then ${name} is a value."""
+    text = template.replace("$$", "$")
+    for name, value in variables.items():
+        text = text.replace(f"${{{name.replace('0', '.')}}}", value)
+    assert "${" not in text, f"nothing fills the variable in {text}"
+    return text
+
+
+@pytest.fixture(scope="module")
+def linked(pipeline: Pipeline) -> Linked:
+    """A traced operation with a measurement and a log line inside."""
+    metric = metrics.TASK_LATENCY
+    with Application(pipeline.otlp_http, SERVICE, resource={"qudag.node.id": "n-1"}) as app:
+        latency = app.meter.create_histogram(
+            metric.name,
+            unit=metric.unit,
+            explicit_bucket_boundaries_advisory=list(metric.bounds),
+        )
+        attributes = {"sampling.force": True}
+        with app.tracer.start_as_current_span(SPAN, attributes=attributes) as span:
+            latency.record(0.2, {"swarm_id": "s-1", "task_type": "verify"})
+            app.log(LINE)
+        app.flush()
+    trace = format_trace_id(span.get_span_context().trace_id)
+    return Linked(trace, f'{metric.prometheus_name}_bucket{{service_name="{SERVICE}"}}')
+
+
+def _exemplar_label() -> str:
+    [link] = _sources()["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert _sources()[link["datasourceUid"]]["type"] == "jaeger"
+    return str(link["name"])
+
+
+def _spans(pipeline: Pipeline, trace_id: str) -> list[str]:
+    return [span["operationName"] for span in pipeline.jaeger.trace(trace_id)["spans"]]
+
+
+@pytest.mark.parametrize(
+    "series",
+    ["", f'traces_span_metrics_duration_seconds_bucket{{service_name="{SERVICE}"}}'],
+    ids=["application", "span metrics"],
+)
+def test_exemplar_label_of_the_provisioned_link_names_a_trace_in_jaeger(
+    pipeline: Pipeline, linked: Linked, series: str
+) -> None:
+    """The exemplars of the application's histogram and of span_metrics lead to the span."""
+    label = _exemplar_label()
+
+    def followed() -> None:
+        exemplars = pipeline.prometheus.exemplars(series or linked.series)
+        assert {one["labels"].get(label) for one in exemplars} == {linked.trace_id}
+        assert _spans(pipeline, linked.trace_id) == [SPAN]
+
+    eventually(followed)
+
+
+def test_trace_to_logs_link_finds_the_lines_of_the_trace(
+    pipeline: Pipeline, linked: Linked
+) -> None:
+    """The query of the Jaeger data source returns exactly this trace's lines from Loki."""
+    link = _sources()["jaeger"]["jsonData"]["tracesToLogsV2"]
+    assert _sources()[link["datasourceUid"]]["type"] == "loki"
+    query = _resolved(link["query"], __trace0traceId=linked.trace_id)
+
+    def found() -> None:
+        assert [line for _, line in pipeline.loki.query(query)] == [LINE]
+
+    eventually(found)
+
+
+def test_log_to_trace_link_reads_the_trace_id_from_a_label(
+    pipeline: Pipeline, linked: Linked
+) -> None:
+    """The derived field's label is on the line, and its value opens the trace."""
+    [field] = _sources()["loki"]["jsonData"]["derivedFields"]
+    assert field["matcherType"] == "label"
+    assert _sources()[field["datasourceUid"]]["type"] == "jaeger"
+
+    def line() -> Mapping[str, str]:
+        [(labels, _)] = pipeline.loki.query(f'{{service_name="{SERVICE}"}}')
+        return labels
+
+    labels = eventually(line)
+    [value] = [value for label, value in labels.items() if re.search(field["matcherRegex"], label)]
+    trace_id = _resolved(field["url"], __value0raw=value)
+    assert eventually(lambda: _spans(pipeline, trace_id)) == [SPAN]
+
+
+def test_trace_to_metrics_links_select_existing_series(pipeline: Pipeline, linked: Linked) -> None:
+    """Every query behind a span finds series of this span's metrics."""
+    link = _sources()["jaeger"]["jsonData"]["tracesToMetrics"]
+    assert _sources()[link["datasourceUid"]]["type"] == "prometheus"
+    assert link["queries"]
+    for one in link["queries"]:
+        query = _resolved(one["query"], __span0name=SPAN)
+
+        def drawn(query: str = query) -> None:
+            found = pipeline.prometheus.query(_without_rates(query))
+            assert {one.labels["service_name"] for one in found} == {SERVICE}
+
+        eventually(drawn)
+
+
+def test_log_to_metrics_link_selects_series_of_the_service(
+    pipeline: Pipeline, linked: Linked
+) -> None:
+    """The correlation of a log line's service finds its span metrics."""
+    [link] = _sources()["loki"]["correlations"]
+    assert _sources()[link["targetUID"]]["type"] == "prometheus"
+    config = link["config"]
+    query = _resolved(config["target"]["expr"], **{config["field"]: SERVICE})
+
+    def drawn() -> None:
+        found = pipeline.prometheus.query(_without_rates(query))
+        assert {one.labels["span_name"] for one in found} == {SPAN}
+
+    eventually(drawn)
+
+
+def _without_rates(promql: str) -> str:
+    """The same selection; the span metrics of one call are too young for a rate."""
+    return re.sub(r"rate\((.*?\})\[[^]]+\]\)", r"\1", promql)

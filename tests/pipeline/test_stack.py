@@ -1,0 +1,201 @@
+"""The stack's commands: up, again, status, logs, down, clean, and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.trace import format_trace_id
+
+from tests.pipeline.application import Application
+from tests.servers.api import get
+from tests.servers.build import REPOSITORY
+from tests.servers.native import PORTS
+from tests.servers.process import Ports
+from tests.servers.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.servers("prometheus", "alertmanager", "collector", "jaeger", "loki")
+
+# What a container engine would be called by; recorded, since there may be no engine here.
+FAKE_DOCKER = """#!/bin/sh
+echo "$@" >> "$FAKE_DOCKER_LOG"
+"""
+
+
+class Stack:
+    """The commands, with a state folder and ports of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.ports = Ports()
+        self.numbers = {name: self.ports[name].number for name in PORTS}
+        self.ports.close()
+        self._variables = {
+            "QUDAG_STATE": str(self.state),
+            "OTELCOL_SAMPLING_WAIT": "1s",
+            **{PORTS[name][1]: str(number) for name, number in self.numbers.items()},
+        }
+
+    def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as the Makefile does; without the engine that may be here."""
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        if go := _folder_of("go"):
+            path = f"{path}:{go}"
+        return subprocess.run(
+            [sys.executable, "-m", "tests.servers", "stack", command],
+            cwd=REPOSITORY,
+            env={**os.environ, "PATH": path, **self._variables, **environment},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.numbers[name]}"
+
+
+def _folder_of(command: str) -> str:
+    folders = os.environ["PATH"].split(":")
+    return next((one for one in folders if (Path(one) / command).exists()), "")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Commands whose servers are stopped at the end, whatever happens."""
+    stack = Stack(tmp_path)
+    yield stack
+    stack.run("clean")
+
+
+def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack) -> None:
+    """Started, found again by another command, used, stopped with its data kept, cleaned."""
+    up = stack.run("up")
+    assert up.returncode == 0, up.stderr
+    assert "without Grafana" in up.stderr
+    assert "install Docker" in up.stderr
+    assert stack.url("prometheus") in up.stdout
+
+    again = stack.run("up")
+    assert again.returncode == 0
+    assert "runs already" in again.stdout
+    status = stack.run("status")
+    assert len(re.findall(r"ready$", status.stdout, re.MULTILINE)) == 5, status.stdout
+
+    with Application(stack.url("otlp_http"), "native") as app:
+        attributes = {"sampling.force": True}
+        with app.tracer.start_as_current_span("work", attributes=attributes) as span:
+            app.flush()
+    trace = f"{stack.url('jaeger')}/api/traces/{format_trace_id(span.get_span_context().trace_id)}"
+    eventually(lambda: get(trace))
+    targets = {"prometheus", "alertmanager", "jaeger", "loki"}
+    eventually(lambda: _assert_targets(stack, targets))
+
+    assert "Server is ready to receive web requests" in stack.run("logs").stdout
+    down = stack.run("down")
+    assert "Stopped" in down.stdout
+    assert "does not run" in stack.run("status").stdout
+    assert stack.run("up").returncode == 0
+    eventually(lambda: get(trace))  # what was stored is still there
+    assert stack.run("clean").returncode == 0
+    assert not stack.state.exists()
+
+
+def _assert_targets(stack: Stack, jobs: set[str]) -> None:
+    active = get(f"{stack.url('prometheus')}/api/v1/targets")["data"]["activeTargets"]
+    assert {one["labels"]["job"] for one in active} == jobs
+    assert "down" not in {one["health"] for one in active}
+
+
+def test_stack_with_a_port_in_use_says_which_and_starts_nothing(stack: Stack) -> None:
+    """The sentence names port, server and variable; no server is left behind."""
+    with socket.create_server(("127.0.0.1", stack.numbers["jaeger"])):
+        up = stack.run("up")
+    assert up.returncode == 1
+    number = stack.numbers["jaeger"]
+    assert f"port {number} is in use (jaeger; QUDAG_JAEGER_PORT moves it)" in up.stderr
+    assert "Traceback" not in up.stderr
+    assert "does not run" in stack.run("status").stdout
+
+
+def test_stack_with_a_port_that_is_no_port_says_so(stack: Stack) -> None:
+    """A mistyped variable is named with its value."""
+    up = stack.run("up", QUDAG_LOKI_PORT="31OO")
+    assert up.returncode == 1
+    assert "QUDAG_LOKI_PORT=31OO is not a port" in up.stderr
+
+
+def test_stack_without_go_or_engine_names_both_remedies(stack: Stack, tmp_path: Path) -> None:
+    """Nothing built, nothing to build with: install Go, or use an engine."""
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    up = stack.run("up", PATH=str(bare), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert up.returncode == 1
+    assert "install Go" in up.stderr
+    assert "container engine" in up.stderr
+    assert "Traceback" not in up.stderr
+
+
+def test_stack_whose_server_ends_stops_the_others(stack: Stack) -> None:
+    """A setting that a server refuses: its own words are shown, and nothing runs on."""
+    up = stack.run("up", OTELCOL_MEMORY_MIB="plenty")
+    assert up.returncode == 1
+    assert "otelcol ended with 1" in up.stderr
+    assert "limit_mib" in up.stderr
+    assert "were stopped again" in up.stderr
+    assert "does not run" in stack.run("status").stdout
+
+
+def test_commands_before_the_first_start_say_that_nothing_runs(stack: Stack) -> None:
+    """Status, logs, down and clean are harmless on an empty folder."""
+    assert "make stack" in stack.run("status").stdout
+    assert "not started here" in stack.run("logs").stdout
+    assert "does not run" in stack.run("down").stdout
+    assert stack.run("clean").returncode == 0
+
+
+def test_stack_with_an_engine_uses_compose_and_creates_a_password(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """Compose is asked to wait for health; the random password is printed once and kept."""
+    docker, log = tmp_path / "bin" / "docker", tmp_path / "docker.log"
+    docker.parent.mkdir()
+    docker.write_text(FAKE_DOCKER)
+    docker.chmod(0o755)
+    engine = {"PATH": f"{docker.parent}:/usr/bin:/bin", "FAKE_DOCKER_LOG": str(log)}
+    first = stack.run("up", **engine)
+    assert first.returncode == 0, first.stderr
+    assert "compose up --detach --wait" in log.read_text()
+    assert "Grafana" in first.stdout
+
+    secret = stack.state / "grafana_admin_password"
+    password = secret.read_text()
+    assert len(password) >= 32
+    assert password in first.stderr
+    # Not for other users of the host, but readable for the user inside the container.
+    assert stat.S_IMODE(stack.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o444
+    assert stat.S_IMODE((stack.state / "queues").stat().st_mode) == 0o777
+
+    second = stack.run("up", **engine)
+    assert secret.read_text() == password
+    assert password not in second.stdout + second.stderr
+    for command, arguments in {
+        "status": "compose ps --all",
+        "logs": "compose logs",
+        "down": "compose --profile=* down",
+        "clean": "compose --profile=* down --volumes",
+    }.items():
+        assert stack.run(command, **engine).returncode == 0
+        assert arguments in log.read_text()
+    assert not stack.state.exists()

@@ -1,0 +1,193 @@
+"""The end of the program: flushed, in bounded time, with few words."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sdk import programs
+from tests.sdk.test_otlp import PROTOCOLS, environment
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tests.sdk.receiver import Receiver
+
+RECORDING = """
+    import logging, signal, sys, threading, time
+    from opentelemetry import metrics, trace
+    from qudag_otel.sdk import configure
+
+    telemetry = configure()
+    with trace.get_tracer("t").start_as_current_span("work"):
+        metrics.get_meter("t").create_counter("done").add(1)
+        logging.getLogger("app").warning("said")
+"""
+WAITING = """
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+"""
+
+
+def everything_arrived(receiver: Receiver) -> None:
+    """Check that one span, the metric and one record arrived."""
+    assert receiver.span_names() == ["work"]
+    assert "done" in receiver.metric_names()
+    assert receiver.log_bodies() == ["said"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_exit_normal_sends_everything(tmp_path: Path, receiver: Receiver, protocol: str) -> None:
+    """A program that just ends has sent all it recorded, and written nothing of ours."""
+    out, err = programs.run(tmp_path, RECORDING, environment(receiver, protocol))
+    assert (out, err.strip()) == ("", "said")
+    everything_arrived(receiver)
+
+
+def test_exit_by_exception_sends_everything(tmp_path: Path, receiver: Receiver) -> None:
+    """A program that dies of an exception has sent all it recorded."""
+    process = programs.start(
+        tmp_path, RECORDING + "\n    raise ValueError('on purpose')", environment(receiver, "grpc")
+    )
+    _, err = programs.finish(process)
+    assert "on purpose" in err
+    everything_arrived(receiver)
+
+
+def await_ready(process: subprocess.Popen[str]) -> None:
+    """Wait until the program says so."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_sigterm_default_sends_everything_and_dies_of_the_signal(
+    tmp_path: Path, receiver: Receiver, protocol: str
+) -> None:
+    """SIGTERM flushes and then kills as if nobody had handled it."""
+    process = programs.start(tmp_path, RECORDING + WAITING, environment(receiver, protocol))
+    await_ready(process)
+    process.send_signal(signal.SIGTERM)
+    programs.finish(process)
+    assert process.returncode == -signal.SIGTERM
+    everything_arrived(receiver)
+
+
+def test_sigterm_application_handler_is_called_and_everything_sent(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """A handler set before configure() still decides how the program ends."""
+    handler = """
+    import signal, sys
+    def handler(number, frame):
+        print("handled", flush=True)
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, handler)
+    """
+    process = programs.start(tmp_path, handler + RECORDING + WAITING, environment(receiver, "grpc"))
+    await_ready(process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = programs.finish(process)
+    assert (process.returncode, out) == (3, "handled\n")
+    everything_arrived(receiver)
+
+
+def test_sigterm_while_a_lock_of_telemetry_is_held_still_ends(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """The signal may come while the main thread records; nothing waits for what it holds."""
+    busy = """
+    counter = metrics.get_meter("t").create_counter("busy")
+    print("ready", flush=True)
+    while True:
+        counter.add(1)
+    """
+    process = programs.start(tmp_path, RECORDING + busy, environment(receiver, "grpc"))
+    await_ready(process)
+    process.send_signal(signal.SIGTERM)
+    programs.finish(process)
+    assert process.returncode == -signal.SIGTERM
+    everything_arrived(receiver)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_exit_collector_down_is_bounded_and_says_little(tmp_path: Path, protocol: str) -> None:
+    """Without a collector the program ends long before the exporter's timeout, with few lines."""
+    _, err = programs.run(
+        tmp_path,
+        RECORDING,
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "60000",
+        },
+    )
+    lines = [line for line in err.splitlines() if line != "said"]
+    assert len(lines) == 3, err  # one a signal
+    assert all("cannot be exported to http://127.0.0.1:" in line for line in lines)
+    # Having ended is the point: by itself the exporter would retry for its 60 s, and
+    # `programs.run` gives up before that.
+
+
+def test_exit_collector_hangs_is_bounded(tmp_path: Path) -> None:
+    """A collector that accepts and never answers does not keep the program from ending."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        programs.run(
+            tmp_path,
+            RECORDING,
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_EXPORTER_OTLP_TIMEOUT": "60000",
+            },
+        )
+
+
+def test_outage_long_says_when_it_begins_and_ends(tmp_path: Path, receiver: Receiver) -> None:
+    """An outage is one line when it begins and one when it is over; later data arrives."""
+    down = [True]
+    receiver.failing = lambda: down[0]
+    code = """
+    import sys
+    from opentelemetry import trace
+    from qudag_otel.sdk import configure
+
+    telemetry = configure()
+    for line in sys.stdin:
+        trace.get_tracer("t").start_span(line.strip()).end()
+        print(telemetry.force_flush(), flush=True)
+    """
+    process = programs.start(
+        tmp_path,
+        code,
+        environment(
+            receiver, "grpc", OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none",
+            OTEL_EXPORTER_OTLP_TIMEOUT="300",
+        ),
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for name, delivered in (("a", False), ("b", False), ("c", True), ("d", True)):
+        down[0] = not delivered
+        process.stdin.write(f"{name}\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == f"{delivered}\n"
+    _, err = programs.finish(process)
+    first, last = err.splitlines()
+    assert "traces cannot be exported to" in first
+    assert "refused by the test" in first
+    assert "are exported" in last
+    assert "2 were lost" in last
+    assert receiver.span_names() == ["c", "d"]

@@ -1,0 +1,68 @@
+"""What importing and setting up loads: exporters only where they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sdk import programs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SET_UP = (
+    "from qudag_otel.sdk import configure; configure(prometheus_port=0, environ=dict("
+    "OTEL_TRACES_EXPORTER='none', OTEL_METRICS_EXPORTER='{metrics}', OTEL_LOGS_EXPORTER='{logs}'))"
+)
+LISTING = """
+    import sys
+    {code}
+    heavy = ("grpc", "requests", "google.protobuf", "http.server", "prometheus_client", "yaml",
+             "opentelemetry.exporter")
+    print(sorted(name for name in heavy if name in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "loaded"),
+    [
+        ("import qudag_otel.sdk", []),
+        (
+            (
+                "from qudag_otel.sdk import configure; configure(traces_exporter='none',"
+                " metrics_exporter='none', logs_exporter='none')"
+            ),
+            [],
+        ),
+        (
+            (
+                "from qudag_otel.sdk import configure; configure(traces_exporter='none',"
+                " metrics_exporter='prometheus', prometheus_port=0, logs_exporter='console')"
+            ),
+            ["http.server"],
+        ),
+    ],
+)
+def test_import_and_set_up_load_no_exporter_that_is_not_used(
+    tmp_path: Path, code: str, loaded: list[str]
+) -> None:
+    """Neither gRPC nor its like is loaded unless its exporter is chosen."""
+    out, _ = programs.run(tmp_path, LISTING.format(code=code), {})
+    assert out.strip() == str(loaded)
+
+
+def test_set_up_over_http_does_not_load_grpc(tmp_path: Path) -> None:
+    """One protocol does not bring the other."""
+    code = "from qudag_otel.sdk import configure; configure().shutdown(0.1)"
+    out, _ = programs.run(
+        tmp_path,
+        LISTING.format(code=code),
+        {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+            "OTEL_METRICS_EXPORTER": "none",
+        },
+    )
+    assert "'grpc'" not in out
+    assert "'requests'" in out

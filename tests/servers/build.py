@@ -1,0 +1,256 @@
+"""Build the servers from pinned Go modules, once, into a cache that outlives the clone.
+
+One folder under `go/` per server holds its go.mod and go.sum, because their forks of shared
+dependencies exclude each other. go.sum pins the hash of every source file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HERE = Path(__file__).parent
+REPOSITORY = _HERE.parent.parent
+_MANIFEST = REPOSITORY / "collector-config" / "builder.yaml"
+_FREE_BYTES = 4 << 30  # a cold build of one server fills about 3 GiB of Go caches
+_PROGRESS_SECONDS = 30.0
+_LDFLAGS = "-s -w"
+_VERSION = "github.com/prometheus/common/version.Version"
+
+
+class BuildError(RuntimeError):
+    """A server cannot be built here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one Go module becomes binaries.
+
+    Attributes:
+        packages: binary name to the main package that it is built from.
+        minutes: CPU minutes of a cold build, as measured, for the progress line.
+        tags: Go build tags.
+        version: what the binary shall say of itself, for projects that set it at link time.
+        manifest: the Collector's builder manifest, from which its main package is generated.
+    """
+
+    packages: dict[str, str]
+    minutes: int
+    tags: str = ""
+    version: str = ""
+    manifest: Path | None = None
+
+    @property
+    def flags(self) -> list[str]:
+        ldflags = f"{_LDFLAGS} -X {_VERSION}={self.version}" if self.version else _LDFLAGS
+        tags = [f"-tags={self.tags}"] if self.tags else []
+        return ["-mod=readonly", "-trimpath", f"-ldflags={ldflags}", *tags]
+
+
+# In this order: what most tests need comes first.
+RECIPES: dict[str, Recipe] = {
+    "prometheus": Recipe(
+        {
+            "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+            "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+        },
+        minutes=7,
+        tags="remove_all_sd",  # service discovery would bring every cloud's SDK
+        version="3.14.0",
+    ),
+    "alertmanager": Recipe(
+        {
+            "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
+            "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
+        },
+        minutes=2,
+        version="0.31.1",
+    ),
+    "collector": Recipe({"otelcol": "."}, minutes=6, manifest=_MANIFEST),
+    "jaeger": Recipe({"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"}, minutes=9),
+    "loki": Recipe({"loki": "github.com/grafana/loki/v3/cmd/loki"}, minutes=10),
+    "telemetrygen": Recipe(
+        {
+            "telemetrygen": (
+                "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen"
+            )
+        },
+        minutes=2,
+    ),
+    "compose": Recipe({"compose": "."}, minutes=1),
+}
+
+_FAILED: dict[str, BuildError] = {}  # what failed once in this process is not tried again
+
+
+def binary(name: str) -> Path:
+    """The path of a server's binary, built now if the cache does not have it.
+
+    Args:
+        name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger", "loki",
+            "telemetrygen" or "compose".
+
+    Raises:
+        BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
+    """
+    for server, recipe in RECIPES.items():
+        if name in recipe.packages:
+            return build(server) / name
+    known = ", ".join(sorted(name for recipe in RECIPES.values() for name in recipe.packages))
+    raise BuildError(f"no server called {name!r}; known are: {known}")
+
+
+def build(server: str) -> Path:
+    """Build one server's binaries unless the cache has them; return their folder.
+
+    Safe in parallel: an exclusive lock per server makes the others wait, and a finished folder
+    appears by one rename.
+
+    Raises:
+        BuildError: as `binary`.
+    """
+    if error := _FAILED.get(server):
+        raise error
+    recipe = RECIPES.get(server)
+    if recipe is None:
+        raise BuildError(f"no server called {server!r}; known are: {', '.join(RECIPES)}")
+    done = _cache() / f"{server}-{_key(server, recipe)}"
+    if _is_complete(done, recipe):
+        return done / "bin"
+    done.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive(done.parent / f"{done.name}.lock"):
+        if not _is_complete(done, recipe):  # another process may have built it while we waited
+            try:
+                _build_into(done, server, recipe)
+            except BuildError as error:
+                _FAILED[server] = error
+                raise
+    return done / "bin"
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "qudag-otel" / "servers"
+
+
+def _key(server: str, recipe: Recipe) -> str:
+    digest = hashlib.sha256()
+    files = sorted((_HERE / "go" / server).iterdir())
+    if recipe.manifest:
+        files.append(recipe.manifest)
+    for path in files:
+        digest.update(path.read_bytes())
+    digest.update(repr((sorted(recipe.packages.items()), recipe.flags)).encode())
+    return digest.hexdigest()[:12]
+
+
+def _is_complete(done: Path, recipe: Recipe) -> bool:
+    return all((done / "bin" / name).is_file() for name in recipe.packages)
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say(f"another process builds {path.stem}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build_into(done: Path, server: str, recipe: Recipe) -> None:
+    if shutil.which("go") is None:
+        raise BuildError(
+            f"{server} is built from Go modules and there is no `go` command: install Go 1.26 or "
+            "newer (https://go.dev/dl), or use a container engine for `make stack`"
+        )
+    free = shutil.disk_usage(done.parent).free
+    if free < _FREE_BYTES:
+        raise BuildError(
+            f"{free >> 20} MiB are free under {done.parent}, building {server} takes "
+            f"{_FREE_BYTES >> 20}: make room (`go clean -cache`), or set XDG_CACHE_HOME and "
+            "GOCACHE to a larger disk"
+        )
+    started = time.monotonic()
+    _say(f"building {server}: about {recipe.minutes} CPU minutes the first time, then cached")
+    work = Path(tempfile.mkdtemp(prefix=f".{server}-", dir=done.parent))
+    try:
+        source = work / "source"
+        shutil.copytree(_HERE / "go" / server, source)
+        if recipe.manifest:
+            _generate_collector(server, source, recipe.manifest)
+        (work / "bin").mkdir()
+        for name, package in recipe.packages.items():
+            out = str(work / "bin" / name)
+            _go(server, source, "build", *recipe.flags, "-o", out, package)
+        shutil.rmtree(source)
+        shutil.rmtree(done, ignore_errors=True)  # an incomplete one, from an interrupted deletion
+        work.rename(done)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _say(f"built {server} in {time.monotonic() - started:.0f} s: {done / 'bin'}")
+
+
+def _generate_collector(server: str, source: Path, manifest: Path) -> None:
+    """Write the Collector's main package beside the committed go.mod, with the builder it pins."""
+    generated = source / "generated"
+    config = source / "builder.yaml"
+    config.write_text(
+        manifest.read_text().replace("output_path: ./build", f"output_path: {generated}")
+    )
+    builder = "go.opentelemetry.io/collector/cmd/builder"
+    only_sources = ["--skip-get-modules", "--skip-compilation"]
+    _go(server, source, "run", "-mod=readonly", builder, "--config", str(config), *only_sources)
+    for path in generated.glob("*.go"):
+        path.rename(source / path.name)
+
+
+def _go(server: str, folder: Path, *arguments: str) -> None:
+    """Run `go`, with a line of progress now and then; a failure carries the end of its output."""
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+    started = time.monotonic()
+    with tempfile.TemporaryFile(mode="w+") as output:
+        command = ["go", *arguments]
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            while True:
+                try:
+                    code = process.wait(_PROGRESS_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    _say(f"still building {server} ({time.monotonic() - started:.0f} s)")
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        if code:
+            raise BuildError(_explain(server, output))
+
+
+def _explain(server: str, output: IO[str]) -> str:
+    output.seek(0)
+    tail = "\n".join(output.read().splitlines()[-15:])
+    if "no space left on device" in tail:
+        return f"building {server} filled the disk: make room (`go clean -cache`) and try again"
+    return f"building {server} failed; the end of Go's output:\n{tail}"
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"servers: {message}\n")
+    sys.stderr.flush()

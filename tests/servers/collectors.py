@@ -1,0 +1,161 @@
+"""The Collector, run from collector-config/, alone or with its backends as a pipeline."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from tests.servers.backends import Alertmanager, Jaeger, Loki, Prometheus
+from tests.servers.build import REPOSITORY, binary
+from tests.servers.process import Ports, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+CONFIG = REPOSITORY / "collector-config"
+
+QUICK = {
+    "OTELCOL_SAMPLING_WAIT": "3s",
+    "OTELCOL_SPAN_METRICS_INTERVAL": "1s",
+    "OTELCOL_BATCH_TIMEOUT": "200ms",
+    "OTELCOL_RETRY_MAX_INTERVAL": "1s",
+    "OTELCOL_SELF_INTERVAL_MS": "1000",
+    "OTELCOL_SLOW_TRACE_MS": "2000",
+}
+"""Shorter waits for tests; the files stay as they are."""
+
+
+class Collector(Server):
+    """One Collector."""
+
+    name = "otelcol"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        configs: Sequence[Path] = (CONFIG / "common.yaml", CONFIG / "gateway.yaml"),
+        environment: Mapping[str, str] | None = None,
+        ports: Ports | None = None,
+    ) -> None:
+        """Prepare, do not start.
+
+        Args:
+            folder: where log and queues go.
+            configs: merged in this order.
+            environment: OTELCOL_* variables: endpoints, waits (`QUICK` by default), TLS folder.
+            ports: "otlp_grpc", "otlp_http", "otlp_self", "collector_health".
+        """
+        ports = ports or Ports()
+        grpc, http = ports["otlp_grpc"], ports["otlp_http"]
+        own, health = ports["otlp_self"], ports["collector_health"]
+        self.otlp_grpc = f"http://{grpc}"
+        self.otlp_http = f"http://{http}"
+        super().__init__(
+            [binary("otelcol"), *(part for path in configs for part in ("--config", path))],
+            url=self.otlp_http,
+            health=f"http://{health}/",
+            folder=folder,
+            storage=folder / "queues",
+            environment={
+                "OTELCOL_OTLP_GRPC": str(grpc),
+                "OTELCOL_OTLP_HTTP": str(http),
+                "OTELCOL_SELF": str(own),
+                "OTELCOL_HEALTH": str(health),
+                "OTELCOL_STORAGE": str(folder / "queues"),
+                **(QUICK if environment is None else environment),
+            },
+            ports=ports,
+        )
+
+
+class Pipeline:
+    """The whole stack but Grafana, wired as compose.yaml wires it, on the system's ports."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] = QUICK,
+        *,
+        ports: Mapping[str, int] | None = None,
+    ) -> None:
+        """Prepare, do not start.
+
+        Args:
+            folder: where configuration, logs and storage go.
+            environment: the Collector's.
+            ports: see the servers; by default every port is one from the system.
+        """
+        reserved = Ports(ports)
+        self.alertmanager = Alertmanager(folder / "alertmanager", ports=reserved)
+        self.loki = Loki(folder / "loki", ports=reserved)
+        url = f"http://{reserved['prometheus']}"
+        self.jaeger = Jaeger(folder / "jaeger", prometheus=url, ports=reserved)
+        self.prometheus = Prometheus(
+            folder / "prometheus",
+            ports=reserved,
+            targets={
+                "alertmanagers": [{"targets": [self.alertmanager.target]}],
+                "stack": [
+                    {"targets": [target], "labels": {"service_name": name}}
+                    for name, target in {
+                        "prometheus": url.removeprefix("http://"),
+                        "alertmanager": self.alertmanager.target,
+                        "jaeger": self.jaeger.metrics_target,
+                        "loki": self.loki.url.removeprefix("http://"),
+                    }.items()
+                ],
+            },
+        )
+        self.collector = Collector(
+            folder / "collector",
+            environment={
+                "OTELCOL_TRACES_ENDPOINT": self.jaeger.otlp_http,
+                "OTELCOL_METRICS_ENDPOINT": f"{self.prometheus.url}/api/v1/otlp",
+                "OTELCOL_LOGS_ENDPOINT": self.loki.otlp_http,
+                **environment,
+            },
+            ports=reserved,
+        )
+        self.otlp_grpc = self.collector.otlp_grpc
+        self.otlp_http = self.collector.otlp_http
+        self.url = self.otlp_http
+
+    @property
+    def servers(self) -> list[Server]:
+        return [self.prometheus, self.jaeger, self.loki, self.alertmanager, self.collector]
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, *, outlive: bool = False) -> Self:
+        """Start all, then wait for each; `outlive` lets them run on when this process ends."""
+        for server in self.servers:
+            server.start(wait=False, outlive=outlive)
+        for server in self.servers:
+            server.wait_ready()
+        return self
+
+    def stop(self) -> None:
+        """Stop all, the Collector first, so that it can hand over what it holds."""
+        for server in reversed(self.servers):
+            server.stop()
+
+    def restart(self) -> None:
+        """Stop and start all."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop all for good."""
+        with contextlib.ExitStack() as stack:
+            for server in self.servers:
+                stack.callback(server.close)

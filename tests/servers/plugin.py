@@ -1,0 +1,134 @@
+"""Pytest fixtures: the real servers. Mark the tests that use them `@pytest.mark.servers`.
+
+- `prometheus_server(rules=folder, overrides=..., targets=...)` starts a Prometheus of one's own on
+  collector-config/backends/prometheus.yaml and returns it, ready. `.query(promql)`,
+  `.query_range`, `.exemplars`; `.push(name, labels, [(time, value), ...])` stores samples up to
+  two hours old. `overrides=QUICK_PROMETHEUS` evaluates every second; rules in quick motion:
+  `qudag_otel.alerts.rendering.rules_yaml(files, Style(scale=60))`. Days of history:
+  `Prometheus(folder)`, then `.backfill(openmetrics)`, then `with ...` (tests.servers.backends).
+- `alertmanager_server(config=file)`: `.target` for Prometheus' `targets={"alertmanagers":
+  [{"targets": [alertmanager.target]}]}`, `.alerts()`.
+- `collector_server(configs=..., environment=...)`, `jaeger_server()`, `loki_server()`: likewise.
+- `pipeline`: all of them wired together, started once a session: `.otlp_http` and `.otlp_grpc`
+  are where applications send, `.prometheus`, `.jaeger`, `.loki`, `.alertmanager`, `.collector`.
+  Shared by all tests: use a service name of your own, and stop none of its servers.
+- Tools: `tests.servers.binary("promtool")`, also "amtool", "otelcol", "telemetrygen", "compose".
+  Name their servers in the marker, `@pytest.mark.servers("prometheus")`, so that a first build
+  happens before the tests and does not count towards their time limit.
+
+Wait with `tests.servers.waiting.eventually(check)`. Servers get ports from the system, end with
+the fixture, and put the end of their logs into the report of a failing test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.servers.backends import Alertmanager, Jaeger, Loki, Prometheus
+from tests.servers.build import BuildError, build
+from tests.servers.collectors import Collector, Pipeline
+from tests.servers.process import LIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from tests.servers.process import Server
+
+S = TypeVar("S", bound="Server")
+
+_BUILT_FOR = {
+    "prometheus_server": ("prometheus",),
+    "alertmanager_server": ("alertmanager",),
+    "collector_server": ("collector",),
+    "jaeger_server": ("jaeger",),
+    "loki_server": ("loki",),
+    "pipeline": ("prometheus", "alertmanager", "collector", "jaeger", "loki"),
+}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the selected tests need, before a time limit runs."""
+    if session.config.option.collectonly:
+        return
+    wanted: dict[str, None] = {}
+    for item in session.items:
+        for marker in item.iter_markers("servers"):
+            wanted.update(dict.fromkeys(marker.args))
+        for fixture in getattr(item, "fixturenames", ()):
+            wanted.update(dict.fromkeys(_BUILT_FOR.get(fixture, ())))
+    for server in wanted:
+        # The test that needs it fails with the same sentence.
+        with contextlib.suppress(BuildError):
+            build(server)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the last lines of every running server to a failing test."""
+    report = yield
+    if report.failed:
+        for server in LIVE:
+            title = f"{server.name} log ({server.url})"
+            report.sections.append((title, _shortened(server.log_tail(6))))
+    return report
+
+
+def _shortened(log: str) -> str:
+    return "\n".join(line[:200] for line in log.splitlines())
+
+
+def _factory(kind: Callable[..., S], folder: Path) -> Iterator[Callable[..., S]]:
+    with contextlib.ExitStack() as stack:
+        numbers = itertools.count(1)
+
+        def start(**options: object) -> S:
+            server = kind(folder / str(next(numbers)), **options)
+            stack.callback(server.close)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def prometheus_server(tmp_path: Path) -> Iterator[Callable[..., Prometheus]]:
+    """Start a Prometheus of one's own: `prometheus_server(rules=..., overrides=...)`."""
+    yield from _factory(Prometheus, tmp_path / "prometheus")
+
+
+@pytest.fixture
+def collector_server(tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+    """Start a Collector of one's own: `collector_server(configs=..., environment=...)`."""
+    yield from _factory(Collector, tmp_path / "otelcol")
+
+
+@pytest.fixture
+def alertmanager_server(tmp_path: Path) -> Iterator[Callable[..., Alertmanager]]:
+    """Start an Alertmanager of one's own: `alertmanager_server(config=...)`."""
+    yield from _factory(Alertmanager, tmp_path / "alertmanager")
+
+
+@pytest.fixture
+def jaeger_server(tmp_path: Path) -> Iterator[Callable[..., Jaeger]]:
+    """Start a Jaeger of one's own."""
+    yield from _factory(Jaeger, tmp_path / "jaeger")
+
+
+@pytest.fixture
+def loki_server(tmp_path: Path) -> Iterator[Callable[..., Loki]]:
+    """Start a Loki of one's own."""
+    yield from _factory(Loki, tmp_path / "loki")
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The whole stack, started once: Collector, Prometheus, Jaeger, Loki, Alertmanager."""
+    with Pipeline(tmp_path_factory.mktemp("pipeline")) as running:
+        yield running
