@@ -260,10 +260,13 @@ def scrape() -> dict[str, float]:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     from qudag_otel.sdk._prometheus.reader import PrometheusReader
+    from qudag_otel.sdk._prometheus.storage import quicken
 
     series, kinds = 1000, 10
     registry, reader = CollectorRegistry(), PrometheusReader()
-    meter = MeterProvider([reader]).get_meter("bench")
+    provider = MeterProvider([reader])
+    quicken(provider, reader)  # as configure() does
+    meter = provider.get_meter("bench")
     for kind in range(kinds):
         gauge = Gauge(f"gauge_{kind}", "d", ("a", "b", "c"), registry=registry)
         own = meter.create_gauge(f"gauge.{kind}", description="d")

@@ -1,12 +1,17 @@
 """Set-up of OpenTelemetry for an application: `configure` and what it returns.
 
-Importing this package loads the OpenTelemetry SDK, but no exporter.
+Importing this package loads the OpenTelemetry SDK, but no exporter. In a sub-interpreter it raises
+ConfigurationError.
 """
 
 from __future__ import annotations
 
-from qudag_otel.sdk._configure import configure, current, reset
 from qudag_otel.sdk._errors import ConfigurationError
-from qudag_otel.sdk._telemetry import Telemetry
+from qudag_otel.sdk._interpreter import refuse_sub_interpreter
+
+refuse_sub_interpreter()  # the SDK starts threads while it is imported
+
+from qudag_otel.sdk._configure import configure, current, reset  # noqa: E402
+from qudag_otel.sdk._telemetry import Telemetry  # noqa: E402
 
 __all__ = ["ConfigurationError", "Telemetry", "configure", "current", "reset"]

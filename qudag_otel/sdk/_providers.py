@@ -257,13 +257,18 @@ def build_tracer_provider(plan: Plan) -> OurTracerProvider:
 
 def build_meter_provider(plan: Plan) -> MeterProvider:
     """Make the meter provider."""
-    return MeterProvider(
+    provider = MeterProvider(
         metric_readers=plan.metric_readers,
         resource=plan.resource,
         exemplar_filter=plan.exemplar_filter,
         shutdown_on_exit=False,
         views=plan.views,
     )
+    if plan.prometheus:
+        from qudag_otel.sdk._prometheus.storage import quicken
+
+        quicken(provider, plan.prometheus)
+    return provider
 
 
 def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvider) -> Engine:

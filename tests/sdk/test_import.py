@@ -66,3 +66,36 @@ def test_set_up_over_http_does_not_load_grpc(tmp_path: Path) -> None:
     )
     assert "'grpc'" not in out
     assert "'requests'" in out
+
+
+def test_sub_interpreter_is_refused_and_decorated_code_runs(tmp_path: Path) -> None:
+    """The set-up says what to do, instead of failing inside of the SDK."""
+    out, _ = programs.run(
+        tmp_path,
+        '''
+        import importlib.util, sys
+        name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+        interpreters = importlib.import_module(name)
+        interpreters.run_string(interpreters.create(), """if True:
+            import qudag_otel
+
+            @qudag_otel.instrumented
+            def double(number):
+                return 2 * number
+
+            print(double(21))
+            try:
+                qudag_otel.configure()
+            except ValueError as error:
+                print(error, flush=True)
+        """)
+        ''',
+        {},
+    )
+    assert out.splitlines() == [
+        "42",
+        (
+            "interpreter=a sub-interpreter: its telemetry cannot be exported from it. "
+            "Call configure() in the main one; decorated functions run unchanged here."
+        ),
+    ]

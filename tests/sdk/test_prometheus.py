@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
+import re
 import threading
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +37,7 @@ from qudag_otel.sdk import configure
 from qudag_otel.sdk._prometheus import names
 from qudag_otel.sdk._prometheus.reader import PrometheusReader
 from qudag_otel.sdk._prometheus.server import MetricsServer, wants_gzip, wants_openmetrics
+from qudag_otel.sdk._prometheus.storage import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,11 +72,13 @@ def get(telemetry: Telemetry, path: str = "", **headers: str) -> tuple[bytes, Ma
 
 
 def provider(reader: Any, *more: Any, views: tuple[View, ...] = ()) -> MeterProvider:
-    """A meter provider with a fixed resource."""
-    return MeterProvider(
+    """A meter provider with a fixed resource, whose first reader is as configure() has it."""
+    made = MeterProvider(
         metric_readers=[reader, *more], views=views, shutdown_on_exit=False,
         resource=Resource({"service.name": "s", "odd/key": 'a"b'}),
     )  # fmt: skip
+    quicken(made, reader)
+    return made
 
 
 def samples(text: str, *, openmetrics: bool) -> Samples:
@@ -137,6 +142,83 @@ def test_exposition_with_scope_labels_agrees_with_the_reference_exporter() -> No
     expected = samples(generate_latest(registry).decode(), openmetrics=False)
     found = samples(ours.scrape(openmetrics=True).decode(), openmetrics=True)
     assert found.keys() == expected.keys()
+    source.shutdown()
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["counter", "up-down", "gauge", "histogram", "observed", "level"]),
+            st.sampled_from(["a", "b"]),
+            st.one_of(st.integers(0, 9), st.floats(0, 9, allow_subnormal=False)),
+        ),
+        st.just("scrape"),
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)  # machines that run tests are busy
+@given(_STEPS, st.booleans())
+def test_cheap_collection_agrees_with_the_sdks_at_every_scrape(steps: Any, traced: bool) -> None:
+    """Sums, levels, callbacks that fall silent, exemplars: scrape after scrape the same page."""
+    quick, plain = PrometheusReader(), PrometheusReader()
+    source = provider(quick, plain)
+    said: dict[tuple[str, str], float] = {}
+
+    def observing(name: str) -> Callable[[object], list[Observation]]:
+        return lambda _: [
+            Observation(value, {"k": key}) for (which, key), value in said.items() if which == name
+        ]
+
+    meter = source.get_meter("t")
+    record: dict[str, Callable[..., None]] = {
+        "counter": meter.create_counter("c").add,
+        "up-down": meter.create_up_down_counter("u").add,
+        "gauge": meter.create_gauge("g").set,
+        "histogram": meter.create_histogram("h").record,
+    }
+    meter.create_observable_counter("observed", [observing("observed")])
+    meter.create_observable_gauge("level", [observing("level")])
+    with (
+        TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("s")
+        if traced
+        else contextlib.nullcontext()
+    ):
+        for step in (*steps, "scrape"):
+            if step == "scrape":
+                for openmetrics in (True, False):
+                    # Which of several exemplars is kept is drawn by lot, by each reader.
+                    found, expected = (
+                        re.sub(rb"} [^ ]+ [^ ]+$", b"}", page, flags=re.MULTILINE)
+                        for page in (
+                            quick.scrape(openmetrics=openmetrics),
+                            plain.scrape(openmetrics=openmetrics),
+                        )
+                    )
+                    assert found == expected
+                said.clear()
+                continue
+            name, key, value = step
+            if name in record:
+                record[name](value, {"k": key})
+            else:
+                said[name, key] = value
+    source.shutdown()
+
+
+def test_an_unknown_release_is_collected_as_the_sdk_does_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cheap collection is left where the SDK's insides were not tested."""
+    monkeypatch.setattr("qudag_otel.sdk._fast_private.api_version", "1.99.0")
+    reader = PrometheusReader()
+    source = provider(reader)
+    source.get_meter("t").create_counter("c").add(2)
+    assert type(cast("Any", source)._measurement_consumer._reader_storages[reader]).__module__ == (
+        "opentelemetry.sdk.metrics._internal.metric_reader_storage"
+    )
+    assert b"c_total 2" in reader.scrape(openmetrics=False)
     source.shutdown()
 
 

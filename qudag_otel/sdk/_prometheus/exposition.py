@@ -8,16 +8,14 @@ which makes finding it one dictionary lookup by identity.
 from __future__ import annotations
 
 import itertools
-import math
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.sdk.metrics.export import (
     ExponentialHistogram,
     Gauge,
     Histogram,
-    HistogramDataPoint,
-    NumberDataPoint,
     Sum,
 )
 
@@ -26,7 +24,7 @@ from qudag_otel.sdk._prometheus import names
 from qudag_otel.sdk._prometheus.exponential import explicit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.metrics.export import Metric, MetricsData
     from opentelemetry.sdk.resources import Resource
@@ -39,6 +37,7 @@ CLASSIC: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _EXEMPLAR_CHARACTERS: Final = 128  # the most that OpenMetrics allows all names and values together
 _NANO: Final = 1e9
+_NOT_FINITE: Final = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
 class _Series:
@@ -48,16 +47,38 @@ class _Series:
     then the count, then the sum. `exemplars` are rendered and stand behind the same lines.
     """
 
-    __slots__ = ("attributes", "bounds", "exemplars", "heads", "labels")
+    __slots__ = ("exemplars", "heads", "labels")
 
-    def __init__(
-        self, attributes: object, labels: str, heads: tuple[str, ...], bounds: Sequence[float]
-    ) -> None:
-        self.attributes = attributes  # held, so that its identity stays its own
+    def __init__(self, labels: str, heads: tuple[str, ...]) -> None:
         self.labels = labels
         self.heads = heads
-        self.bounds = bounds
         self.exemplars: dict[int, str] = {}
+
+
+class _Shape(NamedTuple):
+    """The series of one metric as the last scrape had them, in the order of its points.
+
+    Attributes are held, so that their identity stays their own.
+    """
+
+    attributes: list[object]
+    bounds: list[Sequence[float]]
+    series: list[_Series]
+
+    def fits(self, attributes: list[object], bounds: list[Sequence[float]]) -> bool:
+        """Whether these points are of the same series in the same order."""
+        return (
+            len(self.attributes) == len(attributes)
+            and all(map(is_, self.attributes, attributes))
+            and self.bounds == bounds
+        )
+
+    def find(self) -> dict[int, tuple[Sequence[float], _Series]]:
+        """Each series by the identity of its attributes."""
+        return {
+            id(held): (bounds, series)
+            for held, bounds, series in zip(self.attributes, self.bounds, self.series, strict=True)
+        }
 
 
 class _Family:
@@ -83,7 +104,7 @@ class Exposition:
 
     def __init__(self, *, scope_labels: bool = False) -> None:
         self._scope_labels = scope_labels
-        self._known: dict[tuple[str, int], _Series] = {}
+        self._shapes: dict[str, _Shape] = {}
         self._target: tuple[Resource, str] | None = None
 
     def render(self, data: MetricsData | None, *, openmetrics: bool) -> bytes:
@@ -94,8 +115,8 @@ class Exposition:
             openmetrics: Whether the format is OpenMetrics, which carries exemplars.
         """
         families: dict[str, _Family] = {}
-        known = self._known
-        self._known = {}
+        known = self._shapes
+        self._shapes = {}
         head: list[str] = []
         for resource_metrics in data.resource_metrics if data else ():
             head = [self._target_info(resource_metrics.resource, openmetrics=openmetrics)]
@@ -126,7 +147,7 @@ class Exposition:
     def _add(
         self,
         families: dict[str, _Family],
-        known: dict[tuple[str, int], _Series],
+        known: Mapping[str, _Shape],
         metric: Metric,
         extra: str,
         *,
@@ -134,7 +155,7 @@ class Exposition:
     ) -> None:
         data = metric.data
         if isinstance(data, ExponentialHistogram):
-            points: Iterable[NumberDataPoint | HistogramDataPoint] = map(explicit, data.data_points)
+            points: Sequence[Any] = [*map(explicit, data.data_points)]
             kind = "histogram"
         else:
             points = data.data_points
@@ -153,107 +174,93 @@ class Exposition:
                 kind,
             )
             return
-        scrape = _Scrape(self._known, known, family, extra, openmetrics=openmetrics)
-        if kind == "histogram":
-            scrape.histograms(points)
-        else:
-            scrape.numbers(points)
+        key = f"{name}|{extra}|{metric.name}"
+        attributes = [point.attributes for point in points]
+        bounds: list[Sequence[float]] = [
+            point.explicit_bounds if kind == "histogram" else () for point in points
+        ]
+        shape = known.get(key)
+        if shape is None or family.seen or not shape.fits(attributes, bounds):
+            points, shape = _reshape(family, shape, points, extra)
+        family.seen.update([series.labels for series in shape.series])
+        self._shapes[key] = shape
+        render = _histograms if kind == "histogram" else _numbers
+        render(family.lines, points, shape.series, exemplars=openmetrics and family.kind != "gauge")
 
 
-class _Scrape:
-    """The points of one metric on their way into its family."""
+def _reshape(
+    family: _Family, shape: _Shape | None, points: Sequence[Any], extra: str
+) -> tuple[list[Any], _Shape]:
+    """Find or make the series of points; leaves out those whose labels this scrape has already."""
+    known = shape.find() if shape else {}
+    kept: list[Any] = []
+    made = _Shape([], [], [])
+    for point in points:
+        held = point.attributes
+        bounds = point.explicit_bounds if family.kind == "histogram" else ()
+        before, series = known.get(id(held), (None, None))
+        if series is None or before != bounds:
+            series = _series(family, held or {}, bounds, extra)
+        if series.labels in family.seen:
+            continue
+        family.seen.add(series.labels)
+        kept.append(point)
+        made.attributes.append(held)
+        made.bounds.append(bounds)
+        made.series.append(series)
+    return kept, made
 
-    def __init__(
-        self,
-        kept: dict[tuple[str, int], _Series],
-        known: Mapping[tuple[str, int], _Series],
-        family: _Family,
-        extra: str,
-        *,
-        openmetrics: bool,
-    ) -> None:
-        self._kept = kept
-        self._known = known
-        self._family = family
-        self._extra = extra
-        self._openmetrics = openmetrics
-        self._with_exemplars = openmetrics and family.kind != "gauge"
 
-    def _series(
-        self, attributes: Mapping[str, object] | None, bounds: Sequence[float]
-    ) -> _Series | None:
-        """Find or make what is kept of a series; None if this scrape has its labels already."""
-        key = (f"{self._family.name}|{self._extra}", id(attributes))
-        series = self._known.get(key)
-        if (
-            series is None
-            or series.attributes is not attributes
-            or (series.bounds is not bounds and series.bounds != bounds)
-        ):
-            series = self._make(attributes or {}, attributes, bounds)
-        if series.labels in self._family.seen:
-            return None
-        self._family.seen.add(series.labels)
-        self._kept[key] = series
-        return series
+def _series(
+    family: _Family, attributes: Mapping[str, object], bounds: Sequence[float], extra: str
+) -> _Series:
+    labels = ",".join(filter(None, (names.labels(attributes), extra)))
+    name = family.name
+    braced = f"{{{labels}}}" if labels else ""
+    if family.kind == "counter":
+        return _Series(labels, (f"{name}_total{braced} ",))
+    if family.kind == "gauge":
+        return _Series(labels, (f"{name}{braced} ",))
+    comma = f"{labels}," if labels else ""
+    edges = [*map(number, map(float, bounds)), "+Inf"]
+    buckets = [f'{name}_bucket{{{comma}le="{edge}"}} ' for edge in edges]
+    return _Series(labels, (*buckets, f"{name}_count{braced} ", f"{name}_sum{braced} "))
 
-    def _make(
-        self, attributes: Mapping[str, object], held: object, bounds: Sequence[float]
-    ) -> _Series:
-        labels = ",".join(filter(None, (names.labels(attributes), self._extra)))
-        name = self._family.name
-        braced = f"{{{labels}}}" if labels else ""
-        if self._family.kind == "counter":
-            heads: tuple[str, ...] = (f"{name}_total{braced} ",)
-        elif self._family.kind == "gauge":
-            heads = (f"{name}{braced} ",)
-        else:
-            comma = f"{labels}," if labels else ""
-            edges = [*map(number, map(float, bounds)), "+Inf"]
-            heads = (
-                *(f'{name}_bucket{{{comma}le="{edge}"}} ' for edge in edges),
-                f"{name}_count{braced} ",
-                f"{name}_sum{braced} ",
+
+def _numbers(
+    lines: list[str], points: Sequence[Any], series: Sequence[_Series], *, exemplars: bool
+) -> None:
+    """Add the points of a counter or gauge."""
+    if not exemplars:
+        lines.extend(
+            [f"{of.heads[0]}{number(point.value)}\n" for point, of in zip(points, series)]  # noqa: B905 - of one length
+        )
+        return
+    for point, of in zip(points, series):  # noqa: B905 - of one length
+        for exemplar in point.exemplars:
+            of.exemplars[0] = _exemplar(exemplar)
+        lines.append(f"{of.heads[0]}{number(point.value)}{of.exemplars.get(0, '')}\n")
+
+
+def _histograms(
+    lines: list[str], points: Sequence[Any], series: Sequence[_Series], *, exemplars: bool
+) -> None:
+    """Add the points of a histogram."""
+    for point, of in zip(points, series):  # noqa: B905 - of one length
+        counts = itertools.accumulate(point.bucket_counts)
+        if exemplars:
+            for exemplar in point.exemplars:
+                bucket = bisect_left(point.explicit_bounds, exemplar.value)
+                of.exemplars[bucket] = _exemplar(exemplar)
+        marks = of.exemplars if exemplars else None
+        if marks:
+            lines.extend(
+                f"{of.heads[index]}{count}{marks.get(index, '')}\n"
+                for index, count in enumerate(counts)
             )
-        return _Series(held, labels, heads, bounds)
-
-    def numbers(self, points: Iterable[object]) -> None:
-        """Add the points of a counter or gauge."""
-        lines = self._family.lines
-        for point in points:
-            assert isinstance(point, NumberDataPoint)  # noqa: S101 - narrows the type
-            series = self._series(point.attributes, ())
-            if series is None:
-                continue
-            mark = ""
-            if self._with_exemplars:
-                for exemplar in point.exemplars:
-                    series.exemplars[0] = _exemplar(exemplar)
-                mark = series.exemplars.get(0, "")
-            lines.append(f"{series.heads[0]}{number(point.value)}{mark}\n")
-
-    def histograms(self, points: Iterable[object]) -> None:
-        """Add the points of a histogram."""
-        lines = self._family.lines
-        for point in points:
-            assert isinstance(point, HistogramDataPoint)  # noqa: S101 - narrows the type
-            bounds = point.explicit_bounds
-            series = self._series(point.attributes, bounds)
-            if series is None:
-                continue
-            counts = list(itertools.accumulate(point.bucket_counts))
-            if self._with_exemplars:
-                for exemplar in point.exemplars:
-                    series.exemplars[bisect_left(bounds, exemplar.value)] = _exemplar(exemplar)
-            if self._with_exemplars and series.exemplars:
-                marks = series.exemplars
-                for index, count in enumerate(counts):
-                    lines.append(f"{series.heads[index]}{count}{marks.get(index, '')}\n")
-            else:
-                lines.extend([f"{head}{count}\n" for head, count in zip(series.heads, counts)])  # noqa: B905 - heads hold two more
-            lines.append(
-                f"{series.heads[-2]}{point.count}\n{series.heads[-1]}{number(point.sum)}\n"
-            )
+        else:
+            lines.extend([f"{head}{count}\n" for head, count in zip(of.heads, counts)])  # noqa: B905 - heads hold two more
+        lines.append(f"{of.heads[-2]}{point.count}\n{of.heads[-1]}{number(point.sum)}\n")
 
 
 def _kind(data: object) -> str:
@@ -286,11 +293,8 @@ def _header(family: _Family, *, openmetrics: bool) -> str:
 
 def number(value: float) -> str:
     """Render a number as both formats read it."""
-    if isinstance(value, int) or math.isfinite(value):
-        return repr(value)
-    if math.isnan(value):
-        return "NaN"
-    return "+Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    return _NOT_FINITE.get(text, text)
 
 
 def _exemplar(exemplar: Exemplar) -> str:
