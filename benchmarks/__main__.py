@@ -64,6 +64,7 @@ GOALS: Final = (
     Goal("P8 nested", "ours RED + span, nested", _SYNC[0], 1.5, "bare function", _SYNC[1]),
     Goal("P8 generator step", "ours RED + span, generator step", _SYNC[0], 0.5,
          "bare generator step", _SYNC[1]),
+    Goal("P9 call site", "bytes per idle call site, ours", "bytes per idle call site, SDK", 1.0),
     Goal("P9 queued span", "bytes per queued span, ours", "bytes per queued span, SDK", 1.0),
 )  # fmt: skip
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import os
 import sys
-import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client
@@ -19,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from benchmarks.measure import CALLS, REPEATS, best, pin
+from benchmarks.measure import CALLS, REPEATS, awaiting, best, pin, stepping, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +62,7 @@ def reference() -> dict[str, float]:
         "two clock readings": best(clocks),
         "prometheus_client Histogram.time()": best(timed),
         "prometheus_client RED": best(red),
+        "prometheus_client RED, 8 threads": threads(red, 8),
     }
 
 
@@ -84,16 +84,28 @@ def opentelemetry() -> dict[str, float]:
 
         return call
 
-    def red() -> None:
-        active.add(1, THREE)
+    @contextmanager
+    def observed(attributes: dict[str, str]) -> Iterator[None]:
+        active.add(1, attributes)
         began = time.perf_counter()
         try:
-            with tracer.start_as_current_span("bench", attributes=THREE):
-                work()
+            with tracer.start_as_current_span("bench", attributes=attributes):
+                yield
         finally:
-            histogram.record(time.perf_counter() - began, THREE)
-            counter.add(1, THREE)
-            active.add(-1, THREE)
+            histogram.record(time.perf_counter() - began, attributes)
+            counter.add(1, attributes)
+            active.add(-1, attributes)
+
+    def red(attributes: dict[str, str]) -> Callable[[], None]:
+        def call() -> None:
+            with observed(attributes):
+                work()
+
+        return call
+
+    async def ared() -> None:
+        with observed(THREE):
+            await awork()
 
     flush = processor.force_flush
     return {
@@ -101,55 +113,12 @@ def opentelemetry() -> dict[str, float]:
         "OpenTelemetry counter.add, 3 attributes": best(lambda: counter.add(1, THREE)),
         "OpenTelemetry span, sampled": best(span(tracer), between=flush),
         "OpenTelemetry span, unsampled": best(span(unsampled)),
-        "OpenTelemetry RED + span": best(red, between=flush),
+        "OpenTelemetry RED + span": best(red({}), between=flush),
+        "OpenTelemetry RED + span, 3 attributes": best(red(THREE), between=flush),
+        "OpenTelemetry RED + span, 10 attributes": best(red(TEN), between=flush),
+        "OpenTelemetry RED + span, coroutine function": awaiting(ared, between=flush),
+        "OpenTelemetry RED + span, 8 threads": threads(red(THREE), 8, between=flush),
     }
-
-
-def _stepping(make: Callable[[], Iterator[int]]) -> float:
-    """One step of a generator."""
-    least = float("inf")
-    for _ in range(REPEATS):
-        steps = make()
-        next(steps)
-        began = time.perf_counter_ns()
-        for _ in range(CALLS):
-            next(steps)
-        least = min(least, time.perf_counter_ns() - began)
-    return least / CALLS
-
-
-def _awaiting(function: Callable[[], Any]) -> float:
-    """One await, inside a running loop."""
-
-    async def main() -> float:
-        least = float("inf")
-        for _ in range(REPEATS):
-            began = time.perf_counter_ns()
-            for _ in range(CALLS):
-                await function()
-            least = min(least, time.perf_counter_ns() - began)
-        return least / CALLS
-
-    return asyncio.run(main())
-
-
-def _threads(function: Callable[[], Any], count: int) -> float:
-    """One call, with several threads calling at once."""
-    least = float("inf")
-
-    def many() -> None:
-        for _ in range(CALLS):
-            function()
-
-    for _ in range(max(3, REPEATS // 10)):
-        threads = [threading.Thread(target=many) for _ in range(count)]
-        began = time.perf_counter_ns()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        least = min(least, time.perf_counter_ns() - began)
-    return least / CALLS / count
 
 
 def ours() -> dict[str, float]:
@@ -187,8 +156,8 @@ def ours() -> dict[str, float]:
             instrumented(name="f10", attributes=TEN)(work), between=empty
         )
         found["ours RED alone"] = best(instrumented(name="r", spans=False)(work), between=empty)
-        found["ours RED + span, coroutine function"] = _awaiting(instrumented(name="a")(awork))
-        found["bare coroutine function"] = _awaiting(awork)
+        found["ours RED + span, coroutine function"] = awaiting(instrumented(name="a")(awork))
+        found["bare coroutine function"] = awaiting(awork)
         inner = instrumented(name="inner")(work)
 
         def nested(inner: Callable[[], None] = inner) -> None:
@@ -208,10 +177,10 @@ def ours() -> dict[str, float]:
             while True:
                 yield 1
 
-        found["ours RED + span, generator step"] = _stepping(instrumented(name="g")(forever))
-        found["bare generator step"] = _stepping(forever)
-        found["ours RED + span, 8 threads"] = _threads(instrumented(name="t")(work), 8)
-        found["bare function, 8 threads"] = _threads(work, 8)
+        found["ours RED + span, generator step"] = stepping(instrumented(name="g")(forever))
+        found["bare generator step"] = stepping(forever)
+        found["ours RED + span, 8 threads"] = threads(instrumented(name="t")(work), 8)
+        found["bare function, 8 threads"] = threads(work, 8)
     os.environ["OTEL_SDK_DISABLED"] = "true"
     found["ours disabled is the same object"] = float(instrumented(work) is work)
     return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CALLS = 1000
 REPEATS = int(os.environ.get("QUDAG_BENCH_REPEATS", "150"))
@@ -44,3 +46,57 @@ def best(call: Callable[[], Any], *, between: Callable[[], Any] | None = None) -
     finally:
         gc.enable()
     return least / CALLS
+
+
+def awaiting(function: Callable[[], Any], *, between: Callable[[], Any] | None = None) -> float:
+    """One await, inside a running loop."""
+
+    async def main() -> float:
+        await function()
+        least = float("inf")
+        for _ in range(REPEATS):
+            began = time.perf_counter_ns()
+            for _ in range(CALLS):
+                await function()
+            least = min(least, time.perf_counter_ns() - began)
+            if between is not None:
+                between()
+        return least / CALLS
+
+    return asyncio.run(main())
+
+
+def stepping(make: Callable[[], Iterator[int]]) -> float:
+    """One step of a generator."""
+    least = float("inf")
+    for _ in range(REPEATS):
+        steps = make()
+        next(steps)
+        began = time.perf_counter_ns()
+        for _ in range(CALLS):
+            next(steps)
+        least = min(least, time.perf_counter_ns() - began)
+    return least / CALLS
+
+
+def threads(
+    function: Callable[[], Any], count: int, *, between: Callable[[], Any] | None = None
+) -> float:
+    """One call, with several threads calling at once."""
+    least = float("inf")
+
+    def many() -> None:
+        for _ in range(CALLS):
+            function()
+
+    for _ in range(max(3, REPEATS // 10)):
+        started = [threading.Thread(target=many) for _ in range(count)]
+        began = time.perf_counter_ns()
+        for thread in started:
+            thread.start()
+        for thread in started:
+            thread.join()
+        least = min(least, time.perf_counter_ns() - began)
+        if between is not None:
+            between()
+    return least / CALLS / count

@@ -11,29 +11,38 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import best, pin
+from benchmarks.measure import awaiting, best, pin, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+Forms = tuple[str, "Callable[[], Any]", "Callable[[], Any]"]  # name, plain, coroutine
 
 
 def _work() -> None:
     """The function that is measured."""
 
 
-def _logfire() -> dict[str, Callable[[], Any]]:
+async def _awork() -> None:
+    """The coroutine function that is measured."""
+
+
+def _logfire() -> Forms:
     logfire = importlib.import_module("logfire")
     logfire.configure(send_to_logfire=False, console=False, metrics=False)
-    return {"logfire.instrument": logfire.instrument(extract_args=False)(_work)}
+    traced = logfire.instrument(extract_args=False)
+    return "logfire.instrument", traced(_work), traced(_awork)
 
 
-def _autometrics() -> dict[str, Callable[[], Any]]:
+def _autometrics() -> Forms:
     autometrics = importlib.import_module("autometrics")
     autometrics.init(tracker="prometheus", service_name="bench")
-    return {"autometrics": autometrics.autometrics(_work)}
+    traced = autometrics.autometrics
+    return "autometrics", traced(_work), traced(_awork)
 
 
-def _ddtrace() -> dict[str, Callable[[], Any]]:
+def _ddtrace() -> Forms:
     os.environ.update(DD_TRACE_ENABLED="true", DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
                       DD_REMOTE_CONFIGURATION_ENABLED="false", DD_TRACE_STARTUP_LOGS="false")  # fmt: skip
     tracer: Any = importlib.import_module("ddtrace.trace").tracer
@@ -43,37 +52,47 @@ def _ddtrace() -> dict[str, Callable[[], Any]]:
             return None
 
     tracer.configure(trace_processors=[Nowhere()])
-    return {"ddtrace tracer.wrap": tracer.wrap()(_work)}
+    return "ddtrace tracer.wrap", tracer.wrap()(_work), tracer.wrap()(_awork)
 
 
-def _sentry() -> dict[str, Callable[[], Any]]:
+def _sentry() -> Forms:
     sentry = importlib.import_module("sentry_sdk")
     sentry.init(dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0, default_integrations=False,
                 before_send_transaction=lambda *_: None)  # fmt: skip
-    traced = sentry.trace(_work)
+    traced, atraced = sentry.trace(_work), sentry.trace(_awork)
 
     def call() -> None:
         with sentry.start_transaction(name="bench"):
             traced()
 
-    return {"sentry transaction + trace": call}
+    async def acall() -> None:
+        with sentry.start_transaction(name="bench"):
+            await atraced()
+
+    return "sentry transaction + trace", call, acall
 
 
-def _elastic() -> dict[str, Callable[[], Any]]:
+def _elastic() -> Forms:
     elastic = importlib.import_module("elasticapm")
     client = elastic.Client(service_name="bench", disable_send=True, cloud_provider="none",
                             central_config=False, metrics_interval="0ms")  # fmt: skip
     traced = elastic.capture_span("bench")(_work)
+    atraced = elastic.async_capture_span("bench")(_awork)
 
     def call() -> None:
         client.begin_transaction("bench")
         traced()
         client.end_transaction("bench", "ok")
 
-    return {"elastic transaction + span": call}
+    async def acall() -> None:
+        client.begin_transaction("bench")
+        await atraced()
+        client.end_transaction("bench", "ok")
+
+    return "elastic transaction + span", call, acall
 
 
-def _traceloop() -> dict[str, Callable[[], Any]]:
+def _traceloop() -> Forms:
     os.environ.update(TRACELOOP_TELEMETRY="false", TRACELOOP_METRICS_ENABLED="false")
     memory = importlib.import_module("opentelemetry.sdk.trace.export")
 
@@ -84,10 +103,11 @@ def _traceloop() -> dict[str, Callable[[], Any]]:
     sdk = importlib.import_module("traceloop.sdk")
     sdk.Traceloop.init(app_name="bench", exporter=Nowhere(), disable_batch=False, instruments=set())
     decorators = importlib.import_module("traceloop.sdk.decorators")
-    return {"traceloop task": decorators.task(name="bench")(_work)}
+    traced = decorators.task(name="bench")
+    return "traceloop task", traced(_work), traced(_awork)
 
 
-PEERS: dict[str, Callable[[], dict[str, Callable[[], Any]]]] = {
+PEERS: dict[str, Callable[[], Forms]] = {
     "logfire": _logfire,
     "autometrics": _autometrics,
     "ddtrace": _ddtrace,
@@ -96,8 +116,19 @@ PEERS: dict[str, Callable[[], dict[str, Callable[[], Any]]]] = {
     "traceloop-sdk": _traceloop,
 }
 
+
+def main(peer: str) -> dict[str, float]:
+    """One peer: plain, as a coroutine function, and from 8 threads."""
+    name, call, acall = PEERS[peer]()
+    return {
+        name: best(call),
+        f"{name}, coroutine function": awaiting(acall),
+        f"{name}, 8 threads": threads(call, 8),
+    }
+
+
 if __name__ == "__main__":
     pin()
-    print(json.dumps({name: best(call) for name, call in PEERS[sys.argv[1]]().items()}))
+    print(json.dumps(main(sys.argv[1])))
     sys.stdout.flush()
     os._exit(0)  # peers' threads have nothing to send

@@ -14,6 +14,7 @@ from opentelemetry.trace import Link, SpanKind
 
 from qudag_otel import identity
 from qudag_otel._instrumented import plain
+from qudag_otel._instrumented.outcome import Outcome
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import OTHER
 from qudag_otel.catalogue import attributes as a
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-    from qudag_otel._instrumented.outcome import Outcome
+    from qudag_otel.catalogue import Metric
     from qudag_otel.instruments import Series
 
 Value: TypeAlias = str | bool | int | float
 Attributes: TypeAlias = Mapping[str, Value]
 
 _SITES_LIMIT: Final = 10_000
+_NAMED: Final = (a.OPERATION.key, a.COMPONENT.key, a.NODE_ID.key)
 RELIEVE: Final = 0xFF
 """A mask: each time a site's count of starts has these bits zero, its records are looked at."""
 RESERVED: Final = frozenset({
@@ -97,6 +99,8 @@ class Site:
         "_errors",
         "_labels",
         "_labels_epoch",
+        "_named",
+        "_ok_labels",
         "begin",
         "drained",
         "ended",
@@ -105,10 +109,8 @@ class Site:
         "options",
         "reads",
         "records",
-        "span_attributes",
         "start",
         "started",
-        "static_labels",
         "timed",
     )
 
@@ -118,21 +120,18 @@ class Site:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        static = dict(options.attributes)
-        node = static.pop(a.NODE_ID.key, None)
         named = {a.OPERATION.key: options.operation, a.COMPONENT.key: options.component}
+        node = dict(options.attributes).get(a.NODE_ID.key)
         if node is not None:
-            static[identity.NODE_ATTRIBUTE] = named[a.NODE_ID.key] = str(node)
-        self.span_attributes: dict[str, Value] = {
-            "code.function.name": options.function,
-            "qudag.component": options.component,
-            **static,
-        }
-        # Through the catalogue's check, so that the number of operations stays bounded.
-        self.static_labels = check(m.OPERATION_ACTIVE, named)
-        self._labels: dict[Outcome | None, dict[str, Value]] = {}
+            named[a.NODE_ID.key] = str(node)
+        # Through the catalogue's check, so that the number of operations stays bounded. A process
+        # may have thousands of sites: what is easily made again is not kept.
+        checked = check(m.OPERATION_ACTIVE, named)
+        self._named = tuple(checked.get(key) for key in _NAMED)
+        self._labels: dict[str, Value] | None = None
+        self._ok_labels: dict[str, Value] | None = None
         self._labels_epoch = -1
-        self._errors: dict[str, Series] = {}
+        self._errors: dict[str, Series] | None = None
         # Advanced by next() alone, which is one atomic step in every build of Python.
         self.started = itertools.count()
         self.ended = itertools.count()
@@ -143,25 +142,50 @@ class Site:
         self.forgotten = -1
         self.lock = threading.Lock()
 
+    @property
+    def span_attributes(self) -> dict[str, Value]:
+        """What every span of this site starts with."""
+        options = self.options
+        found: dict[str, Value] = {
+            "code.function.name": options.function,
+            "qudag.component": options.component,
+        }
+        for key, value in options.attributes:
+            if key == a.NODE_ID.key:
+                found[identity.NODE_ATTRIBUTE] = str(value)
+            else:
+                found[key] = value
+        return found
+
     def labels(self, outcome: Outcome | None = None) -> dict[str, Value]:
         """The metric attributes; without an outcome, those of the calls in flight."""
         if self._labels_epoch != identity.STATE.epoch:
-            self._labels = {}
+            self._labels = self._ok_labels = None
             self._labels_epoch = identity.STATE.epoch
-        found = self._labels.get(outcome)
-        if found is None:
-            metric, named = m.OPERATION_ACTIVE, self.static_labels
-            if outcome is not None:
-                metric, named = m.OPERATION_DURATION, {**named, a.OUTCOME.key: outcome.value}
-            extra = {key: v for key, v in self.options.attributes if key != a.NODE_ID.key}
-            found = self._labels[outcome] = {**complete(metric, named), **extra}
+        if outcome is None:
+            self._labels = found = self._labels or self._make(m.OPERATION_ACTIVE, {})
+            return found
+        if outcome is not Outcome.OK:
+            return self._make(m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value})
+        self._ok_labels = found = self._ok_labels or self._make(
+            m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value}
+        )
         return found
+
+    def _make(self, metric: Metric, more: dict[str, str]) -> dict[str, Value]:
+        extra = {key: v for key, v in self.options.attributes if key != a.NODE_ID.key}
+        return {**complete(metric, self._checked() | more), **extra}
+
+    def _checked(self) -> dict[str, str]:
+        return {key: v for key, v in zip(_NAMED, self._named, strict=True) if v is not None}
 
     def count_error(self, error_type: str, context: Context | None) -> None:
         """Count a call that ended in an error, in the context of its span."""
+        if self._errors is None:
+            self._errors = {}
         found = self._errors.get(error_type)
         if found is None:
-            named = {k: v for k, v in self.static_labels.items() if k in m.ERRORS.attribute_keys}
+            named = {k: v for k, v in self._checked().items() if k in m.ERRORS.attribute_keys}
             found = self._errors[error_type] = series(m.ERRORS, **named, error_type=error_type)
         found.add(1, context)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,7 +22,7 @@ from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk._fast_aggregate import BulkHistogram
 from qudag_otel.sdk._fast_batch import SpanBatch, TimerBatch
-from qudag_otel.sdk._fast_call import span_openers, timer_opener
+from qudag_otel.sdk._fast_call import open_timer, span_openers
 from qudag_otel.sdk._fast_private import root_bound, supported
 from qudag_otel.sdk._fast_site import FastSite
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from qudag_otel._instrumented.site import Site
+    from qudag_otel.sdk._fast_call import FastOpener
 
 _DRIFT_NS: Final = 1_000_000
 
@@ -53,9 +55,11 @@ class Engine:
         queues: Sequence[Callable[[Sequence[Any]], None]],
     ) -> None:
         self.tracer: Any = None
-        self._bound: tuple[int, bool] | None = None
+        self._openers: tuple[FastOpener, FastOpener] | None = None
         if tracer_provider is not None:
-            self._bound = root_bound(tracer_provider.sampler)
+            bound = root_bound(tracer_provider.sampler)
+            if bound is not None:
+                self._openers = span_openers(bound[0], follows=bound[1])
             self.tracer = tracer_provider.get_tracer(SCOPE, scope_version())
         self._queues = queues
         self._sites: list[FastSite] = []
@@ -84,18 +88,17 @@ class Engine:
 
     def leave_spans(self) -> None:
         """Give spans back to the SDK: somebody wants to see them start and end."""
-        self._bound = None
+        self._openers = None
         bind_with(self._bind, self.drain_all)
 
     def _bind(self, site: Site) -> None:
         fast = FastSite(site, self)
         site.timed = None
         if not site.options.spans:
-            site.begin = site.start = timer_opener(fast)
+            site.begin = site.start = MethodType(open_timer, fast)
             site.timed = fast
-        elif self._bound is not None:
-            bound, follows = self._bound
-            site.begin, site.start = span_openers(fast, bound, follows=follows)
+        elif self._openers is not None:
+            site.begin, site.start = (MethodType(opener, fast) for opener in self._openers)
         else:
             plain.bind(site)
             return

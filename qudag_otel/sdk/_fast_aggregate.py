@@ -86,7 +86,8 @@ class BulkHistogram:
         self, match: Any, batch: Batch, attributes: Mapping[str, str | bool | int | float]
     ) -> None:
         keys = match._view._attribute_keys
-        kept = {k: v for k, v in attributes.items() if keys is None or k in keys}
+        # The SDK only reads them, and a site never changes them: one copy serves both.
+        kept = attributes if keys is None else {k: v for k, v in attributes.items() if k in keys}
         # A delta collection discards its aggregations: the lock keeps ours from being one of them.
         with match._lock:
             aggregation: Any = match._get_or_create_aggregation(_hash_attributes(kept), kept)

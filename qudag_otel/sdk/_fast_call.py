@@ -22,7 +22,7 @@ from qudag_otel._instrumented.plain import PlainCall, describe
 from qudag_otel._instrumented.site import RELIEVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextvars import Token
 
     from opentelemetry.sdk.trace import Span as SdkSpan
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes as SpanAttributes
     from opentelemetry.util.types import AttributeValue
 
-    from qudag_otel._instrumented.site import Attributes, Call, Opener
+    from qudag_otel._instrumented.site import Attributes, Call
     from qudag_otel.sdk._fast_site import FastSite
+
+    FastOpener = Callable[[FastSite, Attributes | None], Call]
 
 SAMPLED: Final = int(TraceFlags.SAMPLED)
 RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
@@ -213,16 +215,14 @@ class FastTimer:
 
 
 def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
-    fast: FastSite, bound: int, *, follows: bool
-) -> tuple[Opener, Opener]:
-    """`begin` and `start` of a site with spans.
+    bound: int, *, follows: bool
+) -> tuple[FastOpener, FastOpener]:
+    """`begin` and `start` of sites with spans; a site's own are these with the site bound.
 
     Args:
-        fast: The site.
         bound: Sample a root if the low 64 bits of its trace id are below this.
         follows: Whether the decision of a parent that is not ours takes precedence.
     """
-    site, count, relieve = fast.site, fast.site.started.__next__, fast.relieve
     always = SAMPLED | RANDOM if bound > _LOW_64 else 0
     span_key, mask, get, bits, clock = SPAN_KEY, RELIEVE, _get, _bits, _clock
 
@@ -250,11 +250,11 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
         span.parent = None
         span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
 
-    def begin(captured: Attributes | None) -> Call:
-        if not count() & RELIEVE:
-            relieve()
+    def begin(fast: FastSite, captured: Attributes | None) -> Call:
+        if not fast.count() & mask:
+            fast.relieve()
         span = FastSpan()
-        parent: Any = _get().get(SPAN_KEY)
+        parent: Any = get().get(span_key)
         if parent is None:
             root(span)
         elif parent.__class__ is FastSpan:
@@ -264,19 +264,19 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
             span.parent = None
             span.flags = ours.flags
         elif not foreign(span, parent):
-            next(site.ended)  # the plain call counts itself
-            return PlainCall(site, captured)
+            next(fast.site.ended)  # the plain call counts itself
+            return PlainCall(fast.site, captured)
         span.site = fast
-        span.span_id = _bits(64) or 1
+        span.span_id = bits(64) or 1
         span.full = span.ambient = span.token = None
-        span.began = _clock()
+        span.began = clock()
         if captured:
             span.set_attributes(captured)
         return span
 
-    def start(captured: Attributes | None) -> Call:
-        if not count() & mask:
-            relieve()
+    def start(fast: FastSite, captured: Attributes | None) -> Call:
+        if not fast.count() & mask:
+            fast.relieve()
         span = FastSpan()
         ambient = get()
         parent: Any = ambient.get(span_key)
@@ -293,8 +293,8 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
             span.parent = None
             span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
         elif not foreign(span, parent):
-            next(site.ended)
-            call = PlainCall(site, captured)
+            next(fast.site.ended)
+            call = PlainCall(fast.site, captured)
             call.resume()
             return call
         span.site = fast
@@ -309,14 +309,9 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
     return begin, start
 
 
-def timer_opener(fast: FastSite) -> Opener:
-    """`begin` and `start` of a site without spans."""
-    count, relieve = fast.site.started.__next__, fast.relieve
-
-    def start(captured: Attributes | None) -> Call:
-        del captured
-        if not count() & RELIEVE:
-            relieve()
-        return FastTimer(fast)
-
-    return start
+def open_timer(fast: FastSite, captured: Attributes | None) -> Call:
+    """`begin` and `start` of sites without spans."""
+    del captured
+    if not fast.count() & RELIEVE:
+        fast.relieve()
+    return FastTimer(fast)

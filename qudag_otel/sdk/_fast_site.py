@@ -35,13 +35,14 @@ class FastSite:
         engine: The set-up they belong to.
     """
 
-    __slots__ = ("_template", "engine", "expected", "records", "site")
+    __slots__ = ("_template", "count", "engine", "expected", "records", "site")
 
     def __init__(self, site: Site, engine: Engine) -> None:
         self.site = site
         self.engine = engine
         self.expected = site.options.expected
         self.records = site.records
+        self.count = site.started.__next__
         self._template: Template | None = None
 
     def relieve(self) -> None:
