@@ -76,7 +76,8 @@ def _take_sum(aggregation: Any) -> float | None:
     value: float | None = aggregation._value
     aggregation._value = None
     if aggregation._instrument_aggregation_temporality is AggregationTemporality.DELTA:
-        value = aggregation._previous_value = (value or 0) + aggregation._previous_value
+        added = 0 if value is None else value
+        value = aggregation._previous_value = added + aggregation._previous_value
     return value
 
 
