@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qudag_otel.alerts._model import AlertRule, Level, Recorded
 from qudag_otel.alerts._rules import rule
-from qudag_otel.alerts.promql import duration, number, rate, share
+from qudag_otel.alerts.promql import duration, number, series, share
 from qudag_otel.catalogue import Severity
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import thresholds as t
@@ -72,18 +72,29 @@ def recorded(objectives: Mapping[tuple[str, str], Objective]) -> tuple[Recorded,
 
 def _recorded(operation: str, component: str, objective: Objective) -> list[Recorded]:
     of = (f"operation={_quoted(operation)}", f"component={_quoted(component)}")
+    every = _Calls("_count", of)
     found: list[Recorded] = []
     if objective.success is not None:
         failed = _Calls("_count", (*of, 'outcome="error"'))
-        found += _sli(operation, component, "success", 1 - objective.success, failed.over)
+        found += _sli(
+            operation,
+            component,
+            "success",
+            1 - objective.success,
+            # An operation that never failed has no series of errors.
+            lambda window: share(failed.over(window), every.over(window)),
+            lambda window: failed.over(window, "increase"),
+        )
     if objective.latency is not None:
-        every = _Calls("_count", of)
         inside = _Calls("_bucket", (*of, _within(operation, objective.latency)))
-
-        def late(window: str, function: str = "rate") -> str:
-            return f"{every.over(window, function)} - {inside.over(window, function)}"
-
-        found += _sli(operation, component, "latency", 1 - objective.target, late)
+        found += _sli(
+            operation,
+            component,
+            "latency",
+            1 - objective.target,
+            lambda window: f"1 - {inside.over(window)} / ({every.over(window)} > 0)",
+            lambda window: f"{every.over(window, 'increase')} - {inside.over(window, 'increase')}",
+        )
     return found
 
 
@@ -94,24 +105,22 @@ class _Calls(NamedTuple):
     matchers: tuple[str, ...]
 
     def over(self, window: str, function: str = "rate") -> str:
-        return rate(
-            Level.OPERATION,
-            m.OPERATION_DURATION,
-            *self.matchers,
-            suffix=self.suffix,
-            window=window,
-            function=function,
-        )
+        """Their sum without labels: the rule itself says which operation it is about."""
+        calls = series(m.OPERATION_DURATION, self.suffix, *self.matchers)
+        return f"sum({function}({calls}[{window}]))"
 
 
 def _sli(
-    operation: str, component: str, sli: str, allowed: float, bad: Callable[..., str]
+    operation: str,
+    component: str,
+    sli: str,
+    allowed: float,
+    share_of: Callable[[str], str],
+    count_of: Callable[[str], str],
 ) -> list[Recorded]:
     """What is allowed, the share of bad calls over each range, and their number."""
-    of = (f"operation={_quoted(operation)}", f"component={_quoted(component)}")
-    every = _Calls("_count", of)
 
-    def series(subject: str, function: str, expression: str, unit: str, words: str) -> Recorded:
+    def series_of(subject: str, function: str, expression: str, unit: str, words: str) -> Recorded:
         return Recorded(
             level=Level.OPERATION,
             subject=subject,
@@ -119,28 +128,27 @@ def _sli(
             expression=expression,
             unit=unit,
             description=words,
-            # `vector` has no labels of its own; to the others these are no news.
             labels=(("component", component), ("operation", operation), ("sli", sli)),
         )
 
     words = "Share of bad calls that an objective allows."
     return [
-        series("qudag_objective_allowed", "ratio", f"vector({number(allowed)})", "1", words),
+        series_of("qudag_objective_allowed", "ratio", f"vector({number(allowed)})", "1", words),
         *(
-            series(
+            series_of(
                 _BAD,
                 f"ratio_rate{window}",
-                share(bad(window), every.over(window)),
+                share_of(window),
                 "1",
                 f"Share of an operation's calls that missed its objective, over {window}.",
             )
             for window in WINDOWS
         ),
         *(
-            series(
+            series_of(
                 _BAD,
                 f"increase{window}",
-                bad(window, "increase"),
+                count_of(window),
                 "{call}",
                 f"Calls of an operation that missed its objective, over {window}.",
             )

@@ -32,16 +32,9 @@ def average(level: Level, expression: str) -> str:
     return f"avg by ({', '.join(level.labels)}) ({expression})"
 
 
-def rate(
-    level: Level,
-    metric: Metric,
-    *matchers: str,
-    suffix: str = "",
-    window: str = WINDOW,
-    function: str = "rate",
-) -> str:
+def rate(level: Level, metric: Metric, *matchers: str, suffix: str = "") -> str:
     """The per-second increase of a counter, at a level; resets of the counter do not show."""
-    return total(level, f"{function}({series(metric, suffix, *matchers)}[{window}])")
+    return total(level, f"rate({series(metric, suffix, *matchers)}[{WINDOW}])")
 
 
 def quantile(level: Level, metric: Metric, share: float, window: str = WINDOW) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import json
 import re
 import subprocess
 import xml.etree.ElementTree as ET
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 Rule = dict[str, Any]
 
 _BATCH: Final = 24
+_CONTEXT: Final = 40
+"""How much of an expression is shown on either side of a change."""
 _PROCESSES: Final = 2
 _RULES: Final = REPOSITORY / "alerts" / "rules"
 
@@ -63,8 +67,10 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What people see when it survives."""
-        return f"{_name(self.rule)}: {self.change}"
+        """What people see when it survives; no two mutants have the same."""
+        labels = self.rule.get("labels", {})
+        which = ",".join(labels[key] for key in ("sli", "signal", "window") if key in labels)
+        return " ".join(f"{_name(self.rule)}({which}): {self.change}".split())
 
 
 def load() -> dict[str, Any]:
@@ -88,13 +94,11 @@ def mutants(files: dict[str, Any]) -> Iterator[Mutant]:
 def _changes(rule: Rule) -> Iterator[tuple[Rule, str]]:
     expression = rule["expr"]
     for start, end, new in _edits(expression):
-        old = expression[start:end]
-        around = expression[max(0, start - 30) : start]
-        changed = {**rule, "expr": f"{expression[:start]}{new}{expression[end:]}"}
-        yield changed, f"...{around}[{old} -> {new}]"
-    for key in ("severity", "concern", "window", "sli", "signal"):
-        if key in rule.get("labels", {}):
-            yield {**rule, "labels": {**rule["labels"], key: "other"}}, f"label {key}"
+        before, old, after = expression[:start], expression[start:end], expression[end:]
+        changed = {**rule, "expr": f"{before}{new}{after}"}
+        yield changed, f"{before[-_CONTEXT:]}[{old} -> {new}]{after[:_CONTEXT]}"
+    for key, value in rule.get("labels", {}).items():
+        yield {**rule, "labels": {**rule["labels"], key: "other"}}, f"label {key}={value}"
     if "for" in rule:
         yield {key: value for key, value in rule.items() if key != "for"}, "no duration"
         yield {**rule, "for": f"{rule['for']}1m"}, "a minute more"
@@ -151,6 +155,14 @@ Position = tuple[str, int, int]
 
 def _name(rule: Rule) -> str:
     return str(rule.get("alert") or rule["record"])
+
+
+@functools.cache
+def _test(name: str) -> dict[str, Any]:
+    """What promtool is given for a scenario."""
+    text = (REPOSITORY / FOLDER / f"{name}.yaml").read_text()
+    test: dict[str, Any] = yaml.load(text, yaml.CSafeLoader)  # the fast one
+    return test
 
 
 def _rules(scenario: Scenario, files: dict[str, Any]) -> dict[Position, Rule]:
@@ -214,17 +226,15 @@ def _noticed(
     for number, (mutant, scenario) in enumerate(shown):
         here = folder / str(number)
         here.mkdir(parents=True)
-        test = yaml.load(  # the fast loader: these files are many
-            (REPOSITORY / FOLDER / f"{scenario.name}.yaml").read_text(), yaml.CSafeLoader
-        )
-        test["rule_files"] = ["rules.yaml"]
+        test = {**_test(scenario.name), "rule_files": ["rules.yaml"]}
         needed = needs[scenario.name]
         if "record" in mutant.rule and not any("alert_rule_test" in case for case in test["tests"]):
             needed = _narrow(test, mutant, _rules(scenario, files))
         rules = _pruned(scenario, files, needed, mutant)
-        (here / "rules.yaml").write_text(yaml.dump(rules, Dumper=yaml.CSafeDumper, sort_keys=False))
+        # JSON is YAML, and written much faster.
+        (here / "rules.yaml").write_text(json.dumps(rules))
         path = here / "test.yaml"
-        path.write_text(yaml.dump(test, Dumper=yaml.CSafeDumper, sort_keys=False))
+        path.write_text(json.dumps(test))
         tests[str(path)] = mutant
     return {tests[path] for path in failures(list(tests), folder)}
 
@@ -232,11 +242,16 @@ def _noticed(
 def _narrow(test: dict[str, Any], mutant: Mutant, rules: dict[Position, Rule]) -> set[Position]:
     """Keep the expectations that a recorded series can change; return the rules they need."""
     names = _with_readers(mutant.rule["record"], rules)
-    for case in test["tests"]:
-        case["promql_expr_test"] = [
-            each for each in case["promql_expr_test"] if names & _named(each["expr"])
-        ]
-    test["tests"] = [case for case in test["tests"] if case["promql_expr_test"]]
+    narrowed = (
+        {
+            **case,
+            "promql_expr_test": [
+                each for each in case["promql_expr_test"] if names & _named(each["expr"])
+            ],
+        }
+        for case in test["tests"]
+    )
+    test["tests"] = [case for case in narrowed if case["promql_expr_test"]]
     return _with_inputs(
         {where for where, rule in rules.items() if rule.get("record") in names}, rules
     )

@@ -423,11 +423,65 @@ def _cases(tracked: Tracked) -> tuple[Case, ...]:
         ),
         _case(
             tracked,
-            "there was no last week",
-            ((None, 5 * _DAY), (100.0, 3 * _DAY)),
+            "the last day was a staircase: its quartiles are between two steps",
+            (
+                (100.0, _NOON - _DAY + 5.0),
+                *((float(step), 5.0) for step in range(288)),
+            ),
+            {
+                "median1d": 143.5,
+                "deviation1d": (215.25 - 71.75) / _SIGMA,
+                "robust_lower": 0.0,
+                "robust_upper": 143.5 + 4 * 143.5 / _SIGMA,
+            },
+        ),
+        *(
+            _case(
+                tracked,
+                f"what varies makes the bands {words} than half their centre",
+                (
+                    (100.0, _HOUR_BEFORE),
+                    *(((100 - hour, 5.0), (100 + hour, 5.0)) * 6),
+                    *(((100 - day, 5.0), (100 + day, 5.0)) * 141),
+                ),
+                {
+                    "noise": hour,
+                    "adaptive_lower": 100 - max(50.0, 3 * hour),
+                    "adaptive_upper": 100 + max(50.0, 3 * hour),
+                    "deviation1d": 2 * day / _SIGMA,
+                    "robust_lower": 100 - max(50.0, 4 * 2 * day / _SIGMA),
+                    "robust_upper": 100 + max(50.0, 4 * 2 * day / _SIGMA),
+                },
+            )
+            for words, hour, day in (("hardly less", 16.0, 8.0), ("hardly more", 17.0, 9.0))
+        ),
+        _case(
+            tracked,
+            "the hour of yesterday was the first, which is no measure",
+            ((None, _NOON - _DAY - 20), (100.0, _DAY + 25)),
+            {
+                "yesterday": None,
+                "noise": None,
+                "last_week": None,
+                "expected_low": None,
+                "expected_high": None,
+                "avg1h_yesterday": None,
+                "previous_low": None,
+                "previous_high": None,
+                "adaptive_lower": None,
+                "adaptive_upper": None,
+                "robust_lower": 50.0,
+                "robust_upper": 150.0,
+            },
+        ),
+        _case(
+            tracked,
+            "the hour of last week was the first",
+            ((None, _NOON - 7 * _DAY - 20), (100.0, 7 * _DAY + 25)),
             {
                 "yesterday": 100.0,
                 "last_week": None,
+                "avg1h_last_week": None,
                 "expected_low": 100.0,
                 "expected_high": 100.0,
                 "previous_low": 100.0,

@@ -213,6 +213,13 @@ ERRORS: Final = Scenario(
             at={"15m": (_fails("more", "0.105"),)},
         ),
         Case(
+            name="exactly 0.1 errors a second",
+            # A sample a minute: the rate is exact.
+            series={_errors("n1", "pool", "A"): counter((0.1, 30), step=60)},
+            interval=60,
+            at=silent(30),
+        ),
+        Case(
             name="a restart of a node that has counted many",
             series={_errors("n1", "pool", "A"): "1000x40 0x40"},
             at=silent(20),

@@ -45,12 +45,34 @@ RECORDED: Final = Scenario(
             },
         ),
         Case(
-            name="the pool: hits without misses, misses without hits, waits",
+            name="what takes little time has a 95th percentile, what does not happen has none",
+            series=joined(
+                histogram(
+                    m.CHUNKING_DURATION, 'node_id="n1",message_size_bucket="small"', (2, 0.02, 20)
+                ),
+                histogram(
+                    m.CHUNKING_DURATION, 'node_id="idle",message_size_bucket="small"', (0, 0.02, 20)
+                ),
+                histogram(m.TASK_LATENCY, 'swarm_id="s1",task_type="a"', (2, 0.02, 20)),
+                histogram(m.TASK_LATENCY, 'swarm_id="s1",task_type="idle"', (0, 0.02, 20)),
+            ),
+            interval=15,
+            values={
+                # All are in the bucket from 0.01 to 0.025 s.
+                **_is("node:qudag_chunking_seconds:p95_5m", 'node_id="n1"', 0.02425),
+                **_is(
+                    "swarm_task:qudag_task_seconds:p95_5m", 'swarm_id="s1",task_type="a"', 0.02425
+                ),
+            },
+        ),
+        Case(
+            name="the pool: hits without misses, misses without hits, neither, waits",
             series=joined(
                 _total("qudag_connection_pool_hits", _POOL, 3),
                 _total("qudag_connection_pool_misses", _POOL, 1),
                 _total("qudag_connection_pool_hits", 'node_id="n1",pool_type="hits"', 2),
                 _total("qudag_connection_pool_misses", 'node_id="n2",pool_type="misses"', 5),
+                _total("qudag_connection_pool_hits", 'node_id="n1",pool_type="idle"', 0),
                 histogram(m.CONNECTION_WAIT_TIME, _POOL, (9, 0.2, 20)),
                 histogram(m.CONNECTION_WAIT_TIME, f'{_POOL},instance="b"', (1, 0.4, 20)),
                 histogram(m.CONNECTION_WAIT_TIME, 'node_id="n1",pool_type="idle"', (0, 0.4, 20)),
@@ -63,6 +85,7 @@ RECORDED: Final = Scenario(
                         (_POOL, 4),
                         ('node_id="n1",pool_type="hits"', 2),
                         ('node_id="n2",pool_type="misses"', 5),
+                        ('node_id="n1",pool_type="idle"', 0),
                     )
                 },
                 ("node_pool:qudag_pool_hit:ratio_rate5m", _AT): {
@@ -121,6 +144,11 @@ RECORDED: Final = Scenario(
                 ),
                 _total(
                     "qudag_swarm_tasks_completed",
+                    'swarm_id="slow",task_type="b",status="success"',
+                    0.2,
+                ),
+                _total(
+                    "qudag_swarm_tasks_completed",
                     'swarm_id="idle",task_type="b",status="failure"',
                     0,
                 ),
@@ -131,11 +159,13 @@ RECORDED: Final = Scenario(
                 ("swarm:qudag_tasks_completed:rate5m", _AT): {
                     'swarm:qudag_tasks_completed:rate5m{swarm_id="s1"}': 10,
                     'swarm:qudag_tasks_completed:rate5m{swarm_id="s2"}': 1,
+                    'swarm:qudag_tasks_completed:rate5m{swarm_id="slow"}': 0.2,
                     'swarm:qudag_tasks_completed:rate5m{swarm_id="idle"}': 0,
                 },
                 ("swarm:qudag_tasks_success:ratio_rate5m", _AT): {
                     'swarm:qudag_tasks_success:ratio_rate5m{swarm_id="s1"}': 0.9,
                     'swarm:qudag_tasks_success:ratio_rate5m{swarm_id="s2"}': 0,
+                    'swarm:qudag_tasks_success:ratio_rate5m{swarm_id="slow"}': 1,
                 },
             },
         ),
@@ -151,6 +181,7 @@ RECORDED: Final = Scenario(
                         ('node_id="n1",operation="store.put",component="other"', "ok", 2),
                         ('node_id="n1",operation="store.get",component="store"', "ok", 0),
                         ('node_id="n2",operation="store.put",component="store"', "ok", 3),
+                        ('node_id="n3",operation="store.put",component="store"', "error", 0.2),
                     )
                 ),
                 histogram(m.OPERATION_DURATION, f'{_OPERATION},outcome="ok"', (9, 0.2, 20)),
@@ -170,6 +201,7 @@ RECORDED: Final = Scenario(
                         ('node_id="n1",operation="store.put",component="other"', 2),
                         ('node_id="n1",operation="store.get",component="store"', 0),
                         ('node_id="n2",operation="store.put",component="store"', 3),
+                        ('node_id="n3",operation="store.put",component="store"', 0.2),
                     )
                 },
                 ("node_operation:qudag_operation_errors:ratio_rate5m", _AT): {
@@ -178,6 +210,7 @@ RECORDED: Final = Scenario(
                         (_OPERATION, 0.1),
                         ('node_id="n1",operation="store.put",component="other"', 0),
                         ('node_id="n2",operation="store.put",component="store"', 0),
+                        ('node_id="n3",operation="store.put",component="store"', 1),
                     )
                 },
                 **_is("node_operation:qudag_operation_seconds:p95_5m", _OPERATION, 0.375),

@@ -47,14 +47,16 @@ LATENCY: Final = Scenario(
             at={"15m": (), "15m30s": (_slow("s1", "verify", "44.25s", "30 s"),)},
         ),
         Case(
-            name="the threshold's two sides: a little more and a little less than 5% over 30 s",
+            name="the threshold's two sides: more than 5% are over 30 s, 5%, or less",
             series=joined(
-                histogram(m.TASK_LATENCY, _task("s1", "more"), (9.35, 25, 20)),
-                histogram(m.TASK_LATENCY, _task("s1", 'more",rest="y'), (0.65, 40, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", "more"), (9.47, 25, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", 'more",rest="y'), (0.53, 40, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", "exact"), (95, 25, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", 'exact",rest="y'), (5, 40, 20)),
                 histogram(m.TASK_LATENCY, _task("s1", "less"), (9.55, 25, 20)),
                 histogram(m.TASK_LATENCY, _task("s1", 'less",rest="y'), (0.45, 40, 20)),
             ),
-            at={"5m": (), "5m15s": (_slow("s1", "more", "33.46s", "30 s"),)},
+            at={"5m": (), "5m15s": (_slow("s1", "more", "30.85s", "30 s"),)},
         ),
         Case(
             name="no tasks, and then one that took a minute",
@@ -89,10 +91,12 @@ CRITICAL_LATENCY: Final = Scenario(
             at={"15m": (), "15m30s": (_slow("s1", "verify", "1m 28s", "60 s"),)},
         ),
         Case(
-            name="the threshold's two sides: a little more and a little less than 5% over 60 s",
+            name="the threshold's two sides: more than 5% are over 60 s, 5%, or less",
             series=joined(
                 histogram(m.TASK_LATENCY, _task("s1", "more"), (9.35, 50, 20)),
                 histogram(m.TASK_LATENCY, _task("s1", 'more",rest="y'), (0.55, 70, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", "exact"), (95, 50, 20)),
+                histogram(m.TASK_LATENCY, _task("s1", 'exact",rest="y'), (5, 70, 20)),
                 histogram(m.TASK_LATENCY, _task("s1", "less"), (9.55, 50, 20)),
                 histogram(m.TASK_LATENCY, _task("s1", 'less",rest="y'), (0.45, 70, 20)),
             ),

@@ -155,10 +155,13 @@ ABSENT: Final = Scenario(
     concern="telemetry",
     cases=(
         Case(
-            name="one of two stops: its last sample counts 5 minutes, then the alert waits 5",
+            name="one of four stops: its last sample counts 5 minutes, then the alert waits 5",
             series={
                 f"{_UPTIME}{{{_GATEWAY}}}": counter((1, 10)),
                 f"{_UPTIME}{{{_AGENT}}}": counter((1, 60)),
+                # Its namesakes of another job and of its own are others.
+                f'{_UPTIME}{{job="qudag-agent",instance="gateway-0"}}': counter((1, 60)),
+                f'{_UPTIME}{{job="qudag-gateway",instance="gateway-1"}}': counter((1, 60)),
             },
             at={"19m45s": (), "20m": (_SILENT,), "60m": (_SILENT,)},
         ),
