@@ -32,6 +32,9 @@ IMPORTS: Final = {
 }
 
 
+DISABLED: Final = "ours disabled is the same object"
+
+
 class Goal(NamedTuple):
     """A ratio that has to be met: (over - less) / (under - base)."""
 
@@ -82,9 +85,14 @@ def main() -> int:
     if not arguments.short and not arguments.check:
         (ROOT / "docs" / "performance.md").write_text(text)
         plot(found)
-    missed = [goal for goal in GOALS if goal.ratio(found) > goal.most]
-    for goal in missed:
-        print(f"{goal.name} is missed: {goal.ratio(found):.2f} instead of {goal.most}")
+    missed = [
+        f"{goal.name} is missed: {goal.ratio(found):.2f} instead of {goal.most}"
+        for goal in GOALS
+        if goal.ratio(found) > goal.most
+    ]
+    if not found[DISABLED]:
+        missed.append("P4 is missed: disabled, a decorated function is another object")
+    print(*missed, sep="\n")
     return 1 if arguments.check and missed else 0
 
 
@@ -194,6 +202,8 @@ def markdown(found: dict[str, float]) -> str:
         lines.append(
             f"| {goal.name}: {goal.over} / {goal.under}{added} | {ratio:.2f} | {goal.most} | {met} |"
         )
+    same = "met" if found[DISABLED] else "missed"
+    lines.append(f"| P4: {DISABLED[5:]} | | | {same} |")
     return "\n".join([*lines, "", "![The cost of a call, ours and peers](performance.svg)", ""])
 
 

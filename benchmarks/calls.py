@@ -125,16 +125,15 @@ def ours() -> dict[str, float]:
     """Every form under configure(), with metrics read by nobody and spans exported to nowhere."""
     from qudag_otel import instrumented
     from qudag_otel.sdk._fast import Engine
-    from qudag_otel.sdk._fast_site import FastSite
 
-    meters, queue = MeterProvider([InMemoryMetricReader()]), []  # type: ignore[var-annotated]
+    meters = MeterProvider([InMemoryMetricReader()])
+    queue: list[Any] = []
 
     def install(provider: TracerProvider) -> Engine:
         engine = Engine(provider, meters, [queue.extend])
         engine.install()
         return engine
 
-    assert FastSite
     found: dict[str, float] = {}
     for title, provider in (
         ("sampled", TracerProvider()),
@@ -194,8 +193,8 @@ def export(which: str, endpoint: str) -> dict[str, float]:
     if which == "ours":
         from qudag_otel import configure, instrumented
 
-        telemetry = configure()
-        call, flush = instrumented(attributes=THREE)(work), telemetry.force_flush
+        call: Callable[[], None] = instrumented(attributes=THREE)(work)
+        flush: Callable[[], bool] = configure().force_flush
     else:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -206,11 +205,11 @@ def export(which: str, endpoint: str) -> dict[str, float]:
         tracer = provider.get_tracer("bench")
         attributes = {**THREE, "code.function.name": "work", "qudag.component": "calls"}
 
-        def call() -> None:
+        def by_hand() -> None:
             with tracer.start_as_current_span("work", attributes=attributes):
                 work()
 
-        flush = provider.force_flush
+        call, flush = by_hand, provider.force_flush
     call()
     flush()
     least = float("inf")
@@ -243,9 +242,10 @@ def scrape() -> dict[str, float]:
             labels = {"a": f"a{number}", "b": f"b{number % 10}", "c": "c"}
             gauge.labels(**labels).set(number)
             own.set(number, labels)
-    rendered = {
-        "ours": lambda: _render(reader),
-        "prometheus_client": lambda: generate_latest(registry),
+    reference: Callable[[CollectorRegistry], bytes] = generate_latest  # theirs is untyped
+    rendered: dict[str, Callable[[], bytes]] = {
+        "ours": lambda: reader.scrape(openmetrics=False),
+        "prometheus_client": lambda: reference(registry),
     }
     found: dict[str, float] = {}
     for name, render in rendered.items():
@@ -259,11 +259,6 @@ def scrape() -> dict[str, float]:
             assert text.count(b"\n") > series * kinds
         found[f"scrape of 10,000 series, {name}"] = least
     return found
-
-
-def _render(reader: Any) -> bytes:
-    text: bytes = reader.scrape(openmetrics=False)
-    return text
 
 
 GROUPS: dict[str, Callable[..., dict[str, float]]] = {

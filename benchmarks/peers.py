@@ -94,11 +94,12 @@ def _elastic() -> Forms:
 
 def _traceloop() -> Forms:
     os.environ.update(TRACELOOP_TELEMETRY="false", TRACELOOP_METRICS_ENABLED="false")
-    memory = importlib.import_module("opentelemetry.sdk.trace.export")
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-    class Nowhere(memory.SpanExporter):  # type: ignore[misc]
-        def export(self, _: Any) -> Any:
-            return memory.SpanExportResult.SUCCESS
+    class Nowhere(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            del spans
+            return SpanExportResult.SUCCESS
 
     sdk = importlib.import_module("traceloop.sdk")
     sdk.Traceloop.init(app_name="bench", exporter=Nowhere(), disable_batch=False, instruments=set())
