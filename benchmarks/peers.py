@@ -5,11 +5,12 @@ Nothing leaves the process: every peer is set up to send nowhere, with its span 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.measure import awaiting, best, pin, threads
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-Forms = tuple[str, "Callable[[], Any]", "Callable[[], Any]"]  # name, plain, coroutine
+class Forms(NamedTuple):
+    """How a peer is called. `inside` is its span within one transaction, which `renew` ends."""
+
+    name: str
+    call: Callable[[], Any]
+    acall: Callable[[], Any]
+    inside: Callable[[], Any] | None = None
+    renew: Callable[[], Any] | None = None
 
 
 def _work() -> None:
@@ -32,14 +40,14 @@ def _logfire() -> Forms:
     logfire = importlib.import_module("logfire")
     logfire.configure(send_to_logfire=False, console=False, metrics=False)
     traced = logfire.instrument(extract_args=False)
-    return "logfire.instrument", traced(_work), traced(_awork)
+    return Forms("logfire.instrument", traced(_work), traced(_awork))
 
 
 def _autometrics() -> Forms:
     autometrics = importlib.import_module("autometrics")
     autometrics.init(tracker="prometheus", service_name="bench")
     traced = autometrics.autometrics
-    return "autometrics", traced(_work), traced(_awork)
+    return Forms("autometrics", traced(_work), traced(_awork))
 
 
 def _ddtrace() -> Forms:
@@ -52,7 +60,7 @@ def _ddtrace() -> Forms:
             return None
 
     tracer.configure(trace_processors=[Nowhere()])
-    return "ddtrace tracer.wrap", tracer.wrap()(_work), tracer.wrap()(_awork)
+    return Forms("ddtrace tracer.wrap", tracer.wrap()(_work), tracer.wrap()(_awork))
 
 
 def _sentry() -> Forms:
@@ -69,7 +77,13 @@ def _sentry() -> Forms:
         with sentry.start_transaction(name="bench"):
             await atraced()
 
-    return "sentry transaction + trace", call, acall
+    around = contextlib.ExitStack()
+
+    def renew() -> None:
+        around.close()
+        around.enter_context(sentry.start_transaction(name="bench"))
+
+    return Forms("sentry transaction + trace", call, acall, traced, renew)
 
 
 def _elastic() -> Forms:
@@ -89,7 +103,11 @@ def _elastic() -> Forms:
         await atraced()
         client.end_transaction("bench", "ok")
 
-    return "elastic transaction + span", call, acall
+    def renew() -> None:
+        client.end_transaction("bench", "ok")
+        client.begin_transaction("bench")
+
+    return Forms("elastic transaction + span", call, acall, traced, renew)
 
 
 def _traceloop() -> Forms:
@@ -105,7 +123,7 @@ def _traceloop() -> Forms:
     sdk.Traceloop.init(app_name="bench", exporter=Nowhere(), disable_batch=False, instruments=set())
     decorators = importlib.import_module("traceloop.sdk.decorators")
     traced = decorators.task(name="bench")
-    return "traceloop task", traced(_work), traced(_awork)
+    return Forms("traceloop task", traced(_work), traced(_awork))
 
 
 PEERS: dict[str, Callable[[], Forms]] = {
@@ -120,12 +138,16 @@ PEERS: dict[str, Callable[[], Forms]] = {
 
 def main(peer: str) -> dict[str, float]:
     """One peer: plain, as a coroutine function, and from 8 threads."""
-    name, call, acall = PEERS[peer]()
-    return {
-        name: best(call),
-        f"{name}, coroutine function": awaiting(acall),
-        f"{name}, 8 threads": threads(call, 8),
+    forms = PEERS[peer]()
+    found = {
+        forms.name: best(forms.call),
+        f"{forms.name}, coroutine function": awaiting(forms.acall),
+        f"{forms.name}, 8 threads": threads(forms.call, 8),
     }
+    if forms.inside is not None and forms.renew is not None:
+        forms.renew()
+        found[f"{forms.name}, the span alone"] = best(forms.inside, between=forms.renew)
+    return found
 
 
 if __name__ == "__main__":
