@@ -38,9 +38,6 @@ class Batches(Generic[T]):
         size: How many items a batch holds at most.
         limit: How many items may wait; further ones are dropped, with one warning.
         timeout: How long emptying the queue may take, in seconds.
-
-    Attributes:
-        gather: Called before the queue is emptied, to fetch what waits elsewhere.
     """
 
     def __init__(
@@ -55,9 +52,19 @@ class Batches(Generic[T]):
         self._closed = False
         self._failed = False
         self._awake = False
+        self._armed = False
         self.dropped = 0
-        self.gather: Callable[[], None] | None = None
-        self._worker = Worker(f"qudag-otel-{what}", delay, self._work)
+        self._gather: Callable[[], None] | None = None
+        self._worker = Worker(f"qudag-otel-{what}", delay, self._work, repeat=False)
+
+    def gather_with(self, gather: Callable[[], None]) -> None:
+        """Have a function called before the queue is emptied, to fetch what waits elsewhere.
+
+        What waits there does not say so: from now on the queue is emptied regularly.
+        """
+        self._gather = gather
+        self._worker.repeat = True
+        self._worker.arm()
 
     def put(self, item: T) -> None:
         """Queue an item; never blocks, never raises."""
@@ -66,9 +73,7 @@ class Batches(Generic[T]):
             self._drop(1)
             return
         self._queue.append(item)
-        if waiting + 1 >= self._size and not self._awake:
-            self._awake = True
-            self._worker.wake()
+        self._tell(waiting + 1)
 
     def put_all(self, items: Sequence[T]) -> None:
         """Queue items; never blocks, never raises."""
@@ -76,7 +81,14 @@ class Batches(Generic[T]):
         self._queue.extend(items[:room])
         if len(items) > room:
             self._drop(len(items) - room)
-        if len(self._queue) >= self._size and not self._awake:
+        self._tell(len(self._queue))
+
+    def _tell(self, waiting: int) -> None:
+        # After the item is queued: the worker takes the flags back before it looks at the queue.
+        if not self._armed:
+            self._armed = True
+            self._worker.arm()
+        if waiting >= self._size and not self._awake:
             self._awake = True
             self._worker.wake()
 
@@ -91,8 +103,10 @@ class Batches(Generic[T]):
 
     def _work(self, everything: bool) -> None:  # noqa: FBT001 - the worker's callback
         self._awake = False
-        if self.gather is not None:
-            self.gather()
+        if everything:
+            self._armed = False
+        if self._gather is not None:
+            self._gather()
         deadline = time.monotonic() + self._timeout
         while self._queue and (everything or len(self._queue) >= self._size):
             if time.monotonic() > deadline or (self._closed and self._failed):
@@ -101,6 +115,8 @@ class Batches(Generic[T]):
             while self._queue and len(batch) < self._size:
                 batch.append(self._queue.popleft())
             self._failed = not self.export(batch, len(batch))
+        if self._queue and not self._closed:
+            self._tell(0)  # out of time, or items that came meanwhile
 
     def begin_flush(self) -> threading.Event:
         """Send what is queued; the event tells when that ended, `delivered` how."""
@@ -138,7 +154,7 @@ class Batches(Generic[T]):
     def after_fork(self) -> None:
         """Start empty in a child process: what is queued belongs to the parent, which sends it."""
         self._queue = deque()
-        self._awake = False
+        self._awake = self._armed = False
         self.dropped = 0
         self.export.after_fork()
         self._worker.after_fork()

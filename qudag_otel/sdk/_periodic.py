@@ -47,7 +47,7 @@ class PeriodicReader(MetricReader):
         self._timeout = min(timeout, _LONGEST_SECONDS)
         self._failed = False
         self._ended = False
-        self._worker = Worker("qudag-otel-metrics", interval, self._work)
+        self._worker = Worker("qudag-otel-metrics", interval, self._work, repeat=True)
 
     def _work(self, everything: bool) -> None:  # noqa: FBT001 - the worker's callback
         del everything  # a collection is always whole

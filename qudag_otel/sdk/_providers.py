@@ -283,7 +283,7 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
     )
     engine = Engine(tracers if eligible else None, meters, [part.put_all for part in ours])
     for part in ours:
-        part.gather = engine.drain_all
+        part.gather_with(engine.drain_all)
     if tracers is not None:
         tracers.when_extended = engine.leave_spans
     return engine

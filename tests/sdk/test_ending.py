@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,3 +192,39 @@ def test_outage_long_says_when_it_begins_and_ends(tmp_path: Path, receiver: Rece
     assert "are exported" in last
     assert "2 were lost" in last
     assert receiver.span_names() == ["c", "d"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_idle_process_is_not_woken(tmp_path: Path, receiver: Receiver) -> None:
+    """With nothing to send and nobody scraping, no thread of ours runs; then a record goes out."""
+    out, _ = programs.run(
+        tmp_path,
+        """
+        import logging, os, threading, time
+        from pathlib import Path
+        from qudag_otel.sdk import configure
+
+        def switches():
+            found = {}
+            for thread in threading.enumerate():
+                status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+                words = status.split()
+                found[thread.name] = int(words[words.index("voluntary_ctxt_switches:") + 1])
+            return found
+
+        telemetry = configure(metrics_exporter="prometheus", prometheus_port=0)
+        logging.getLogger("t").warning("before")
+        telemetry.force_flush()
+        time.sleep(1.5)  # what was due before has passed
+        before = switches()
+        time.sleep(2)
+        after = switches()
+        print(sorted(name for name in after if after[name] != before[name]))
+        logging.getLogger("t").warning("after")
+        time.sleep(1.5)  # the delay of a record, not a flush, sends it
+        os._exit(0)
+        """,
+        environment(receiver, "http/protobuf", OTEL_TRACES_EXPORTER="none"),
+    )
+    assert out.splitlines() == ["['MainThread']"]
+    assert receiver.log_bodies() == ["before", "after"]

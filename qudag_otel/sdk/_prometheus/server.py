@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import selectors
 import socket
 import threading
 from http import HTTPStatus
@@ -102,6 +103,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 16
+    timeout = 0  # asked to handle a request, there is one already
 
     def __init__(self, address: tuple[str, int], family: int, reader: PrometheusReader) -> None:
         self.address_family = family
@@ -141,20 +143,33 @@ class MetricsServer:
             raise _explained(error, host, port) from error
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_port}{PATH}"
+        self._end, self._ended = socket.socketpair()
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1},
-            name="qudag-otel-prometheus", daemon=True,
-        )  # fmt: skip
+            target=self._serve, name="qudag-otel-prometheus", daemon=True
+        )
         self._thread.start()
+
+    def _serve(self) -> None:
+        """Wait for requests. `serve_forever` would wake up all the time to see whether to end."""
+        with selectors.DefaultSelector() as selector:
+            for waited in (self._server, self._ended):
+                selector.register(waited, selectors.EVENT_READ)
+            while self._ended not in [key.fileobj for key, _ in selector.select()]:
+                self._server.handle_request()
 
     def close(self) -> None:
         """Stop listening; scrapes under way end by themselves."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._end.send(b".")
+        self._thread.join()
+        self._let_go()
 
     def after_fork(self) -> None:
-        """Let go of the parent's socket in a child process; the parent alone answers."""
-        self._server.socket.close()
+        """Let go of the parent's sockets in a child process; the parent alone answers."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for held in (self._server.socket, self._end, self._ended):
+            held.close()
 
 
 def _explained(error: OSError, host: str, port: int) -> ConfigurationError:
