@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qudag_otel.dashboards._interpolate import Screen
-from tests.dashboards.files import DASHBOARDS, Asked, asked
+from tests.dashboards.files import Asked, asked
 from tests.demo.programs import running
 from tests.servers.waiting import eventually
 
