@@ -24,9 +24,9 @@ class ValidationCache:
 
     def __init__(
         self,
-        max_entries: int = 64,
+        max_entries: int = 192,
         max_bytes: int = 4 * 1024 * 1024,
-        ttl_seconds: float = 15.0,
+        ttl_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
         on_eviction: Callable[[str], None] = lambda _reason: None,
     ) -> None:

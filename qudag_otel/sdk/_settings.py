@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MASK = "****"
+_USER = re.compile(r"(?<=://)[^/@\s]*@")  # what stands before the host of a URL
 # Variables of instrumentations and of the command line tool are read elsewhere.
 _FOREIGN = (
     "OTEL_PYTHON_",
@@ -116,7 +118,11 @@ class Settings:
             return str(value).lower()
         if isinstance(value, float):
             return f"{value * 1000:g}"  # durations are held in seconds and written in milliseconds
-        return MASK if variable.secret else str(value)
+        return MASK if variable.secret else _without_password(str(value))
+
+
+def _without_password(text: str) -> str:
+    return _USER.sub(f"{MASK}@", text)
 
 
 def parse(variable: Variable[T], raw: str, name: str = "") -> T:
@@ -133,7 +139,7 @@ def parse(variable: Variable[T], raw: str, name: str = "") -> T:
     try:
         return variable.parse(raw)
     except Rejected as rejected:
-        shown = MASK if variable.secret else raw
+        shown = MASK if variable.secret else _without_password(raw)
         raise ConfigurationError(
             name or variable.name, shown, rejected.problem, f"{rejected.remedy}, or unset it."
         ) from None

@@ -189,6 +189,19 @@ def test_settings_secrets_are_masked() -> None:
     assert settings[v.OTLP_HEADERS["traces"]] == {"authorization": "s3cret", "x": "y"}
 
 
+def test_password_of_a_url_is_masked() -> None:
+    """Who may read a URL shows; neither in the settings nor in what is said of a bad one."""
+    settings = Settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:s3cret@localhost:4318"})
+    shown = {setting.name: setting.value for setting in settings}
+    assert shown["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://****@localhost:4318"
+    bad = {**NOTHING, "OTEL_TRACES_EXPORTER": "otlp",
+           "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:s3cret@localhost:port"}  # fmt: skip
+    with pytest.raises(ConfigurationError) as raised:
+        configure(environ=bad)
+    assert "s3cret" not in str(raised.value)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in str(raised.value)
+
+
 def test_variable_mistyped_name_is_suspected_once(caplog: pytest.LogCaptureFixture) -> None:
     """A name that is read nowhere but looks like one that is gets one warning."""
     configure(environ={**NOTHING, "OTEL_METRICS_EXPORTERS": "x", "OTEL_GO_X": "y"})
