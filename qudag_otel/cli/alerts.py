@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     for module in arguments.module:
         try:
             importlib.import_module(module)
-        except ImportError as error:
-            return _say(f"cannot import {module}: {error}")
+        except Exception as error:  # noqa: BLE001 - the module is the user's
+            return _say(f"cannot import {module}: {error!r}")
     registered = objectives.registered()
     if arguments.module and not registered:
         return _say(

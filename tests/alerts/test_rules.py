@@ -26,7 +26,8 @@ UNNOTICED = REPOSITORY / "tests" / "alerts" / "unnoticed.txt"
 ALERTS = {rule.alert.name: rule for rule in groups.ALERT_RULES}
 
 
-def _promtool(*arguments: str | Path) -> str:
+def promtool(*arguments: str | Path) -> str:
+    """Run it; what it writes, if it is content."""
     ended = subprocess.run(
         [binary("promtool"), *arguments], capture_output=True, text=True, check=False
     )
@@ -35,16 +36,16 @@ def _promtool(*arguments: str | Path) -> str:
 
 
 @pytest.mark.servers("prometheus")
-def test_rule_files_are_accepted_by_promtool() -> None:
+def test_rule_files_are_accepted_bypromtool() -> None:
     """Every file parses, and no lint is left."""
-    _promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(RULES.glob("*.yaml")))
+    promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(RULES.glob("*.yaml")))
 
 
 @pytest.mark.servers("prometheus")
 @pytest.mark.parametrize("scenario", cases.SCENARIOS, ids=lambda scenario: scenario.name)
 def test_alert_fires_and_stays_silent_as_its_cases_say(scenario: Scenario) -> None:
     """After its duration on its fault, with labels and texts; never on what is normal."""
-    _promtool("test", "rules", REPOSITORY / cases.FOLDER / f"{scenario.name}.yaml")
+    promtool("test", "rules", REPOSITORY / cases.FOLDER / f"{scenario.name}.yaml")
 
 
 def test_every_alert_has_cases_that_fire_and_cases_that_are_silent() -> None:
@@ -158,4 +159,4 @@ class TestExport:
         paths = [tmp_path / line for line in ended.stdout.splitlines()]
         assert "pay" in (tmp_path / "out" / "objectives.yaml").read_text()
         assert "n1" in (tmp_path / "out" / "alerts.yaml").read_text()
-        _promtool("check", "rules", *paths)
+        promtool("check", "rules", *paths)
