@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from qudag_otel.alerts import groups, rendering, runbooks
 from qudag_otel.alerts.objectives import ObjectiveError
 from qudag_otel.catalogue.thresholds import CONTRACT_ALERTS
 from tests.alerts import cases, mutation
+from tests.dashboards.files import DASHBOARDS, panels
 from tests.servers.build import REPOSITORY, binary
 
 if TYPE_CHECKING:
@@ -112,12 +114,42 @@ class TestContract:
                         link = rule["annotations"]["runbook_url"]
                         assert link.rpartition("#")[2] in anchors
 
+    def test_every_alert_links_a_panel_that_is_there(self) -> None:
+        """With the variables that the dashboard has, so that it shows the node that is meant."""
+        links = re.findall(
+            r"dashboard_url: \S+/d/([\w-]+)\?viewPanel=(\d+)(.*)$",
+            "".join(path.read_text() for path in sorted(RULES.glob("*.yaml"))),
+            re.MULTILINE,
+        )
+        assert len(links) >= len(ALERTS)
+        shown = {(dashboard["uid"], panel["id"]) for dashboard, panel in panels()}
+        for uid, panel, rest in links:
+            assert (uid, int(panel)) in shown
+            variables = {each["name"] for each in DASHBOARDS[uid]["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", rest)) <= variables, (uid, rest)
+
     def test_thresholds_stand_in_the_expressions(self) -> None:
         """What the catalogue promises is what the rule compares with."""
         for alert in CONTRACT_ALERTS:
             assert (
                 f"{alert.comparison.value} {alert.threshold:.12g}" in ALERTS[alert.name].expression
             )
+
+
+OBJECTIVE = """\
+from qudag_otel import Objective, instrumented
+
+@instrumented(name="pay", component="shop",
+              objective=Objective(success=0.999, latency=0.5, target=0.95))
+def pay(): ...
+"""
+
+
+def _export(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "qudag_otel", "alerts", "export", *options],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 class TestExport:
@@ -141,20 +173,33 @@ class TestExport:
         with pytest.raises(ObjectiveError, match=r"0\.3"):
             groups.rule_files(registered={("pay", "shop"): Objective(latency=0.3)})
 
+    @pytest.mark.parametrize(
+        ("code", "more", "answer"),
+        [
+            (None, (), "cannot import my_shop: ModuleNotFoundError"),
+            ("1 / 0", (), "cannot import my_shop: ZeroDivisionError"),
+            ("x = 1", (), "my_shop: no objective there"),
+            (OBJECTIVE.replace("0.5", "0.3"), (), "0.3"),
+            (OBJECTIVE, ("--dir", "my_shop.py"), "cannot write to my_shop.py"),
+        ],
+    )
+    def test_what_cannot_be_exported_is_answered(
+        self, code: str | None, more: tuple[str, ...], answer: str, tmp_path: Path
+    ) -> None:
+        """A sentence and exit code 2, never a traceback."""
+        if code is not None:
+            (tmp_path / "my_shop.py").write_text(code)
+        ended = _export(tmp_path, "--dir", "out", "--module", "my_shop", *more)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith("qudag-otel alerts: ")
+        assert answer in ended.stderr
+        assert "Traceback" not in ended.stderr
+
     @pytest.mark.servers("prometheus")
     def test_users_objectives_become_rules_that_promtool_accepts(self, tmp_path: Path) -> None:
         """`qudag-otel alerts export --module` finds them by importing."""
-        (tmp_path / "my_shop.py").write_text(
-            "from qudag_otel import Objective, instrumented\n"
-            "@instrumented(name='pay', component='shop',\n"
-            "    objective=Objective(success=0.999, latency=0.5, target=0.95))\n"
-            "def pay(): ...\n"
-        )
-        ended = subprocess.run(
-            [REPOSITORY / ".venv" / "bin" / "qudag-otel", "alerts", "export",
-             "--dir", "out", "--module", "my_shop", "--node", "n1"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        (tmp_path / "my_shop.py").write_text(OBJECTIVE)
+        ended = _export(tmp_path, "--dir", "out", "--module", "my_shop", "--node", "n1")
         assert ended.returncode == 0, ended.stderr
         paths = [tmp_path / line for line in ended.stdout.splitlines()]
         assert "pay" in (tmp_path / "out" / "objectives.yaml").read_text()
