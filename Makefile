@@ -25,12 +25,9 @@ help: ## list the targets
 
 .PHONY: demo
 demo: .venv/.synced ## run the watched node; ARGS="--duration 60 --fault cold-cache", STACK=1 sends into the stack
-	@$(if $(STACK),\
-	  OTEL_EXPORTER_OTLP_ENDPOINT=$${OTEL_EXPORTER_OTLP_ENDPOINT:-http://127.0.0.1:$${QUDAG_OTLP_GRPC_PORT:-4317}} \
-	  OTEL_TRACES_EXPORTER=$${OTEL_TRACES_EXPORTER:-otlp} \
-	  OTEL_METRICS_EXPORTER=$${OTEL_METRICS_EXPORTER:-otlp,prometheus} \
-	  OTEL_LOGS_EXPORTER=$${OTEL_LOGS_EXPORTER:-otlp},\
-	  ) $(BIN)/qudag-otel demo $(ARGS)
+	@$(if $(STACK),$(BIN)/python -m tests.servers stack where >&2; \
+	  OTEL_EXPORTER_OTLP_ENDPOINT=$${OTEL_EXPORTER_OTLP_ENDPOINT:-http://127.0.0.1:$${QUDAG_OTLP_GRPC_PORT:-4317}}) \
+	  $(BIN)/qudag-otel demo $(ARGS)
 
 # -- the environment
 
@@ -126,6 +123,10 @@ bench: .venv/.synced ## measure against the peers and write the table into docs/
 .PHONY: bench-check
 bench-check: .venv/.synced ## compare the ratios with the goals
 	@$(BIN)/python -m benchmarks --check $(ARGS)
+
+.PHONY: bench-pipeline
+bench-pipeline: .venv/.synced servers ## what the gateway carries: a table in docs/operating.md (ARGS=--short writes nothing)
+	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 .PHONY: clean
 clean: ## remove what make and the tests left in this clone

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -17,7 +19,7 @@ from opentelemetry.trace import format_trace_id
 from tests.pipeline.application import Application
 from tests.servers.api import get
 from tests.servers.build import REPOSITORY
-from tests.servers.native import PORTS
+from tests.servers.native import PORTS, NativeStack, StackError
 from tests.servers.process import Ports
 from tests.servers.waiting import eventually
 
@@ -55,6 +57,22 @@ class Stack:
             [sys.executable, "-m", "tests.servers", "stack", command],
             cwd=REPOSITORY,
             env={**os.environ, "PATH": path, **self._variables, **environment},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run make itself, with the stack's variables and none of OpenTelemetry's."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+        # Not to be taken for a part of the make that may run these tests.
+        for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+            kept.pop(name, None)
+        return subprocess.run(
+            ["make", *words],
+            cwd=REPOSITORY,
+            env={**kept, **self._variables, "OTEL_EXPORTER_PROMETHEUS_PORT": "0"},
             capture_output=True,
             text=True,
             timeout=110,
@@ -111,6 +129,34 @@ def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack)
     assert not stack.state.exists()
 
 
+def test_demo_sent_into_the_stack_is_found_by_api_where_it_was_told(stack: Stack) -> None:
+    """`make demo STACK=1` names the addresses, and each signal of the demo is behind them."""
+    assert "The stack does not run" in stack.run("where").stdout
+    assert stack.run("up", OTELCOL_SAMPLING_PERCENTAGE="100").returncode == 0
+    demo = stack.make(
+        "demo", "STACK=1", "ARGS=--headless --duration 4 --rate 10 --fault error-burst"
+    )
+    assert demo.returncode == 0, demo.stderr
+    for server in ("prometheus", "jaeger", "loki", "alertmanager"):
+        assert stack.url(server) in demo.stderr
+    assert json.loads(demo.stdout)["messages"] > 0
+
+    def found() -> None:
+        series = get(
+            f"{stack.url('prometheus')}/api/v1/query",
+            query='sum(qudag_message_throughput_total{direction="inbound"})',
+        )["data"]["result"]
+        assert float(series[0]["value"][1]) > 0
+        traces = get(f"{stack.url('jaeger')}/api/traces", service="qudag-demo", limit=5)["data"]
+        assert len(traces) == 5
+        lines = get(
+            f"{stack.url('loki')}/loki/api/v1/query_range", query='{service_name="qudag-demo"}'
+        )["data"]["result"]
+        assert lines
+
+    eventually(found)
+
+
 def _assert_targets(stack: Stack, jobs: set[str]) -> None:
     active = get(f"{stack.url('prometheus')}/api/v1/targets")["data"]["activeTargets"]
     assert {one["labels"]["job"] for one in active} == jobs
@@ -144,6 +190,18 @@ def test_stack_without_go_or_engine_names_both_remedies(stack: Stack, tmp_path: 
     assert "install Go" in up.stderr
     assert "container engine" in up.stderr
     assert "Traceback" not in up.stderr
+
+
+def test_stack_without_disk_space_says_how_much_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is started that would fill the disk: what is free, what is needed, what helps."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=5 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    native = NativeStack(tmp_path)
+    with pytest.raises(StackError, match=r"5 MiB are free .* needs 1024: .* QUDAG_STATE"):
+        native.up()
+    assert native.running() == {}
 
 
 def test_stack_whose_server_ends_stops_the_others(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from tests.servers.build import REPOSITORY
 from tests.servers.native import NativeStack, StackError, is_free, ports_of, taken
 
-COMMANDS: Final = ("up", "status", "logs", "down", "clean")
+COMMANDS: Final = ("up", "status", "where", "logs", "down", "clean")
 _PUBLISHED: Final = ("prometheus", "alertmanager", "jaeger", "otlp_grpc", "otlp_http")
 _LOG_LINES: Final = 40
 _ENGINE_SECONDS: Final = 20
@@ -29,6 +29,9 @@ def run(command: str) -> int:
     state = Path(os.environ.get("QUDAG_STATE") or REPOSITORY / ".stack").resolve()
     native = NativeStack(state)
     try:
+        if command == "where":
+            sys.stdout.write("\n".join([*_reachable(native), ""]))
+            return 0
         # What was started natively is also stopped natively, engine or not.
         if has_engine() and not native.running():
             return _compose(command, state)
@@ -38,6 +41,16 @@ def run(command: str) -> int:
         return 1
     sys.stdout.write("\n".join([*lines, ""]))
     return 0
+
+
+def _reachable(native: NativeStack) -> list[str]:
+    """Where to look at what is sent into the stack."""
+    if native.running():
+        port = ports_of(os.environ)["loki"]
+        return [*_where(), f"Loki          http://127.0.0.1:{port}"]
+    if has_engine() and _engine("ps", "--quiet").strip():
+        return [_grafana(), *_where()]
+    return ["The stack does not run. Start it: make stack"]
 
 
 def _native(command: str, native: NativeStack, state: Path) -> list[str]:
@@ -79,8 +92,7 @@ def _compose(command: str, state: Path) -> int:
             "`make stack-logs` what the servers say"
         )
     if command == "up":
-        port = os.environ.get("QUDAG_GRAFANA_PORT") or "3001"
-        sys.stdout.write("\n".join([f"Grafana       http://127.0.0.1:{port}", *_where(), ""]))
+        sys.stdout.write("\n".join([_grafana(), *_where(), ""]))
     if command == "clean":
         shutil.rmtree(state, ignore_errors=True)
     return 0
@@ -128,6 +140,10 @@ def prepare(state: Path) -> None:
         fresh.chmod(0o444)
         fresh.rename(password)
         _say(f"Grafana: user admin, password {password.read_text()} (kept in {password})")
+
+
+def _grafana() -> str:
+    return f"Grafana       http://127.0.0.1:{os.environ.get('QUDAG_GRAFANA_PORT') or '3001'}"
 
 
 def _where() -> list[str]:
