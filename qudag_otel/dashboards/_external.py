@@ -36,7 +36,6 @@ SPAN_DURATION: Final = External("traces_span_metrics_duration_seconds_bucket", (
 
 _EDGE: Final = ("client", "server", "failed")
 GRAPH_REQUESTS: Final = External("traces_service_graph_request_total", _EDGE)
-GRAPH_FAILED: Final = External("traces_service_graph_request_failed_total", _EDGE)
 GRAPH_DURATION: Final = External(
     "traces_service_graph_request_server_seconds_bucket", (*_EDGE, "le")
 )
@@ -77,7 +76,6 @@ EXTERNAL: Final = (
     SPAN_CALLS,
     SPAN_DURATION,
     GRAPH_REQUESTS,
-    GRAPH_FAILED,
     GRAPH_DURATION,
     ALERTS,
     UP,

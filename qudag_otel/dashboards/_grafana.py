@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
-import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from qudag_otel.dashboards._urls import is_root
 
 if TYPE_CHECKING:
     import email.message
@@ -50,15 +52,17 @@ class Grafana:
         token: A service account's token; empty for none.
 
     Raises:
-        GrafanaError: The URL is none.
+        GrafanaError: The URL is none, or the token cannot be one.
     """
 
     def __init__(self, url: str, token: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not is_root(url):
             raise GrafanaError(f"--url {url!r} is no URL: give it as https://HOST[:PORT]")
         self._url = url.rstrip("/")
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        token = token.strip()  # files end in a line end
+        if not (token.isascii() and token.isprintable()):
+            raise GrafanaError(f"{TOKEN} holds something else than a token: give its one word")
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -98,7 +102,7 @@ class Grafana:
                 raise GrafanaError(f"{self._url} answers {error.code}: {_reason(error)}") from error
         except OSError as error:
             raise GrafanaError(f"no Grafana at {self._url} ({error})") from error
-        except ValueError as error:
+        except (ValueError, http.client.HTTPException) as error:
             raise GrafanaError(f"{self._url} answers, but not as Grafana does") from error
         if not isinstance(answer, dict):
             raise GrafanaError(f"{self._url} answers, but not as Grafana does")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
+
+from qudag_otel.dashboards._urls import is_root
 
 _TIMEOUT: Final = 60.0
 
@@ -18,10 +21,11 @@ class PictureError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of an answer: its labels, and its values by time in seconds since 1970."""
+    """One series of an answer: its labels, its values by time in seconds since 1970, the step."""
 
     labels: dict[str, str]
     points: list[tuple[float, float]]
+    step: float
 
 
 class Prometheus:
@@ -35,8 +39,7 @@ class Prometheus:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not is_root(url):
             raise PictureError(f"--prometheus {url!r} is no URL: give it as http://HOST:PORT")
         self._url = url.rstrip("/")
 
@@ -61,9 +64,9 @@ class Prometheus:
             raise PictureError(
                 f"no Prometheus at {self._url} ({error}): start it, or give --prometheus URL"
             ) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, http.client.HTTPException) as error:
             raise PictureError(f"{self._url} answers, but not as Prometheus does") from error
         return [
-            Series(one["metric"], [(float(at), float(value)) for at, value in one["values"]])
+            Series(one["metric"], [(float(at), float(value)) for at, value in one["values"]], step)
             for one in result
         ]

@@ -7,11 +7,10 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from datetime import UTC, datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from qudag_otel.dashboards._view import BLUE, CLEAR, EXPECTED, GREEN, RED, YELLOW
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from qudag_otel.dashboards._prometheus import Series
 
@@ -37,6 +37,14 @@ _INKS: Final = {
 _LABEL: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _WIDTH: Final = 42
 _LEGEND: Final = 6
+_ROWS: Final = 14
+LEFT, BOTTOM = 0.5, 0.35
+"""Inches left of and below a panel's axes, for their numbers."""
+_ENTRY: Final = 0.125
+"""Inches of a legend's line."""
+_LETTER: Final = 0.052
+"""Inches of a letter of a name, about."""
+_SMALL: Final = 6.5
 _TINT: Final = 0.12
 _IEC: Final = 1024.0
 
@@ -60,17 +68,57 @@ def lines(axes: Axes, panel: dict[str, Any], found: Found) -> None:
         label = f"{_name(target, series)}   last {shown(values[-1])}  max {shown(max(values))}"
         axes.plot(
             [datetime.fromtimestamp(at, UTC) for at, _ in series.points], values,  # type: ignore[arg-type]  # matplotlib's stubs know no dates
-            linewidth=1.3, label=label if number < _LEGEND else None,
+            linewidth=1.3, marker=_mark(series), markersize=3,
+            label=label if number < _LEGEND else None,
         )  # fmt: skip
+    if len(ordered) > _LEGEND:
+        axes.plot([], [], " ", label=f"and {len(ordered) - _LEGEND} more")
     axes.grid(visible=True, alpha=0.3)
     low, high = axes.get_ylim()
-    low, high = min(low, defaults.get("min", low)), max(high, defaults.get("max", high))
+    low, high = defaults.get("min", low), max(high, defaults.get("max", high))
     _tint(axes, defaults["thresholds"]["steps"], low, high)
     axes.set_ylim(low, high)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(_ticks(shown)))
-    title = f"and {len(ordered) - _LEGEND} more" if len(ordered) > _LEGEND else None
-    axes.legend(loc="best", fontsize=6, framealpha=0.7, title=title, title_fontsize=6)
+    entries = min(len(ordered), _LEGEND + 1)
+    _shrink(axes, below=entries * _ENTRY + 0.13)
+    _legend(axes, columns=1)
+
+
+def _mark(series: Series) -> str:
+    """A line of one point is nothing to see."""
+    return "o" if len(series.points) == 1 else ""
+
+
+def _shrink(axes: Axes, *, left: float = 0.0, below: float = 0.0) -> None:
+    """Make room beside the axes, in inches."""
+    width, height = _inches(axes)
+    box = axes.get_position()
+    axes.set_position(
+        (
+            box.x0 + left / width,
+            box.y0 + below / height,
+            box.width - left / width,
+            box.height - below / height,
+        )
+    )
+
+
+def _inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of the whole picture."""
+    width, height = cast("Figure", axes.figure).get_size_inches()
+    return float(width), float(height)
+
+
+def _legend(axes: Axes, *, columns: int, handles: list[Any] | None = None) -> None:
+    """A legend in the room below the axes and their numbers."""
+    handles = axes.get_legend_handles_labels()[0] if handles is None else handles
+    height = _inches(axes)[1] * axes.get_position().height
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(-0.02, -0.24 / height), ncols=columns,
+        fontsize=_SMALL, frameon=False, borderpad=0, borderaxespad=0, labelspacing=0.25,
+        handlelength=1.5,
+    )  # fmt: skip
 
 
 def _tint(axes: Axes, steps: list[dict[str, Any]], low: float, high: float) -> None:
@@ -101,21 +149,29 @@ def stats(axes: Axes, panel: dict[str, Any], found: Found) -> None:
 def states(axes: Axes, panel: dict[str, Any], found: Found) -> None:
     """One bar a series, in the colour of its state over time."""
     [mapping] = panel["fieldConfig"]["defaults"]["mappings"]
-    colors = {float(value): _INKS[result["color"]] for value, result in mapping["options"].items()}
-    names = [_name(*pair) for pair in found]
-    for row, (_, series) in enumerate(found):
-        times = [datetime.fromtimestamp(at, UTC) for at, _ in series.points]
-        steps = [after - before for before, after in pairwise(times)]
-        step = min(steps) if steps else None
-        for at, (_, value) in zip(times, series.points, strict=True):
-            if step is not None:
-                axes.barh(row, step, left=at, height=0.8, color=colors[value])  # type: ignore[arg-type]  # matplotlib's stubs know no dates
+    results = {float(value): result for value, result in mapping["options"].items()}
+    shown = found
+    if len(found) > _ROWS:
+        shown = sorted(found, key=lambda pair: -max(value for _, value in pair[1].points))[:_ROWS]
+        axes.set_title(f"{len(found) - _ROWS} more", loc="right", fontsize=_SMALL)
+    names = [_name(*pair) for pair in shown]
+    for row, (_, series) in enumerate(shown):
+        for at, value in series.points:
+            axes.barh(
+                row, timedelta(seconds=series.step), left=datetime.fromtimestamp(at, UTC),  # type: ignore[arg-type]  # matplotlib's stubs know no dates
+                height=0.8, color=_INKS[results[value]["color"]],
+            )  # fmt: skip
     axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", direction="in", pad=-4, left=False)
-    for label in axes.get_yticklabels():
-        label.set_horizontalalignment("left")
-        label.set_fontsize(7)
+    axes.tick_params(axis="y", left=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
+    _shrink(axes, left=max(len(name) for name in names) * _LETTER - LEFT / 2, below=_ENTRY + 0.13)
+    _legend(
+        axes,
+        columns=len(results),
+        handles=[
+            Patch(color=_INKS[result["color"]], label=result["text"]) for result in results.values()
+        ],
+    )
 
 
 def _name(target: dict[str, Any], series: Series) -> str:

