@@ -199,7 +199,7 @@ def observe_raw(metric: Metric, callback: Callable[[], list[Observation]]) -> Ca
     token = object()
     with _lock:
         _observers.setdefault(metric.name, {})[token] = callback
-        _asynchronous(metric)
+    _asynchronous(metric)
 
     def stop() -> None:
         with _lock:
@@ -233,9 +233,14 @@ def _create(metric: Metric) -> object:
 
 
 def _asynchronous(metric: Metric) -> None:
-    """Create the one asynchronous instrument that serves all observers of a metric."""
-    if metric.name in _instruments:
-        return
+    """Create the one asynchronous instrument that serves all observers of a metric.
+
+    Not under the lock: a collection that waits for it holds the SDK's, which creation needs.
+    """
+    with _lock:
+        if metric.name in _instruments:
+            return
+        _instruments[metric.name] = None  # ours to make
     source = meter()
     create = {
         Instrument.COUNTER: source.create_observable_counter,
@@ -343,17 +348,22 @@ def reset() -> None:
     Observers stay registered, and series that somebody holds keep working: both bind again.
     """
     with _lock:
-        _instruments.clear()
         _series.clear()
         _values.clear()
-        held = {name for name, callbacks in _observers.items() if callbacks}
     for forget in _resets:
         forget()
+    rebind()
+
+
+def rebind() -> None:
+    """Make all instruments anew: those of a provider that was shut down record nothing."""
     from qudag_otel.catalogue.metrics import METRICS
 
-    for metric in METRICS:
-        if metric.name in held:
-            _asynchronous(metric)
+    with _lock:
+        _instruments.clear()
+        held = [metric for metric in METRICS if _observers.get(metric.name)]
+    for metric in held:
+        _asynchronous(metric)
 
 
 def _after_fork() -> None:

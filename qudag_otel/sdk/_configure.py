@@ -128,6 +128,7 @@ def configure(
         if not settings[v.SDK_DISABLED]:
             if _current is not None:
                 _globals.reset_api_globals()  # the providers of the closed set-up are of no use
+                instruments.rebind()
             if settings[v.CONFIG_FILE]:
                 telemetry.keep(_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,9 @@ from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import observe, series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from qudag_otel.catalogue import Metric
     from qudag_otel.testing import Captured
 
 
@@ -169,3 +171,34 @@ def test_import_loads_no_sdk() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_observing_during_a_collection_does_not_deadlock(telemetry: Captured) -> None:
+    """A part that is made while somebody collects waits for the collection, not it for the part."""
+    started: list[threading.Thread] = []
+
+    def first() -> list[tuple[dict[str, str], float]]:
+        if not started:
+            later = observing(m.QUEUE_DEPTH, {"queue_type": "tasks", "priority": "high"})
+            started.append(threading.Thread(target=later, daemon=True))
+            started[0].start()
+            started[0].join(0.2)  # by then it waits for this collection
+        return [({"cache_type": "a"}, 1.0)]
+
+    def observing(metric: Metric, labels: dict[str, str]) -> Callable[[], None]:
+        return lambda: stops.append(observe(metric, lambda: [(labels, 2.0)]))
+
+    stops: list[Callable[[], None]] = []
+    stops.append(observe(m.CACHE_MEMORY, first))
+    observing(m.AGENT_UTILIZATION, {"agent_id": "a", "agent_type": "t"})()
+    read: list[float] = []
+    collecting = threading.Thread(
+        target=lambda: read.append(telemetry.value("qudag_cache_memory_bytes")), daemon=True
+    )
+    collecting.start()
+    collecting.join(20)
+    assert read == [1.0]
+    started[0].join(20)
+    assert telemetry.value("qudag_swarm_queue_depth") == 2.0
+    for stop in stops:
+        stop()
