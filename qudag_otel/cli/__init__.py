@@ -45,17 +45,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; the process's own by default.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     try:
-        return _run(words)
+        return _flushed(words)
     except ModuleNotFoundError as missing:
-        sys.stderr.write(f"qudag-otel {' '.join(words[:1])}: {_remedy(missing)}\n")
-        return 2
+        problem = _remedy(missing)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # `| head` took what it wanted; what is still buffered must not fail at exit, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()  # `| head` took what it wanted
         return 141
+    except OSError as error:
+        _silence()
+        problem = str(error)
+    sys.stderr.write(f"qudag-otel {' '.join(words[:1])}: {problem}\n")
+    return 2
+
+
+def _open_streams() -> None:
+    """Write to nowhere what would go to a stream that was closed, as under `>&-`."""
+    # Left open: it is the stream of the process from here on.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+def _flushed(words: list[str]) -> int:
+    """Run it, and have what it wrote fail here, where that is answered, and not at exit."""
+    try:
+        return _run(words)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _silence() -> None:
+    """Let nothing that is still buffered for a stream that cannot take it fail at exit, too."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(words: list[str]) -> int:
@@ -64,12 +93,17 @@ def _run(words: list[str]) -> int:
         description="OpenTelemetry observability for QuDAG nodes and any Python code around them.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = parser
     # Only the chosen command's module is imported, so that `metrics` needs no extra of `demo`.
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name == next(iter(words), None):
             _load(name).add_arguments(subparser)
-    arguments = parser.parse_args(words)
+            chosen = subparser
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        # `parse_args` would answer with the usage of all commands, which has no option in it.
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}")
     return _load(arguments.command).run(arguments)
 
 

@@ -132,6 +132,8 @@ def _signal(
             return
     # The console would only be written to; what was never named would be sent by default.
     tested = [name for name in names if name != "console"]
+    if "console" in names:
+        yield Finding(Level.NOTE, f"{signal}: written to standard output")
     if tested:
         # The port of /metrics may well be taken, by the very application that is examined.
         alone = {v.EXPORTER[other].name: "none" for other in v.SIGNALS}
@@ -142,12 +144,13 @@ def _signal(
 
 
 def _port(host: str, port: int) -> Finding:
-    where = f"/metrics on {host}:{port}"
+    family, name = (socket.AF_INET6, f"[{host}]") if ":" in host else (socket.AF_INET, host)
+    where = f"/metrics on {name}:{port}"
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=family):
             return Finding(Level.OK, f"{where}: the port is free")
     except OSError as error:
-        found = scrape(f"http://{host}:{port}/metrics")
+        found = scrape(f"http://{name}:{port}/metrics")
         if not found.problem:
             return Finding(Level.OK, f"{where}: served, with {len(found.samples)} metrics")
         return Finding(

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the nodes' log records to standard error, where there is no live view",
     )  # fmt: skip
     parser.add_argument(
-        "--record", type=Path, metavar="FILE.svg", help="save the last live view as a picture"
+        "--record", type=_writable, metavar="FILE.svg", help="save the last live view as a picture"
     )
 
 
@@ -106,6 +106,14 @@ def _nodes(text: str) -> int:
 
 def _positive(text: str) -> float:
     return _checked(float, text, "a number above 0", sys.float_info.min, 1e9)
+
+
+def _writable(text: str) -> Path:
+    # Told at the start, not after a run whose picture is lost.
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write to {text!r}; name a file that can be")
+    return path
 
 
 def _fault(text: str) -> object:

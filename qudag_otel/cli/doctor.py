@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    import argparse
+_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]*@")
+"""User and password in a URL."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="show the variables that have their default, too"
     )
     parser.add_argument(
-        "--timeout", type=float, default=10.0, metavar="SECONDS",
+        "--timeout", type=_seconds, default=10.0, metavar="SECONDS",
         help="how long each receiver may take to acknowledge (10)",
     )  # fmt: skip
 
@@ -35,17 +37,32 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = settings_of(environ)
     except ConfigurationError as error:
-        print(f"  FAIL  {error}")
+        print(f"  FAIL  {_masked(str(error))}")
         return 1
     shown = [one for one in settings if arguments.all or one.origin != "default"]
     for one in shown:
-        print(f"  {one.name:<40} {one.value or '(empty)'}  [{one.origin}]")
+        print(f"  {one.name:<40} {_masked(one.value) or '(empty)'}  [{one.origin}]")
     if not shown:
         print("  every variable has its default")
     print("\nChecks")
     worst = Level.OK
     for finding in examine(settings, environ, arguments.timeout):
-        print(f"  {finding.level.name:<5} {finding.text}")
+        print(f"  {finding.level.name:<5} {_masked(finding.text)}")
         sys.stdout.flush()
         worst = max(worst, finding.level)
     return int(worst is Level.FAIL)
+
+
+def _masked(text: str) -> str:
+    # Exporters, too, name the receivers that they complain about.
+    return _PASSWORD.sub("****@", text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how often to read them (1)",
     )  # fmt: skip
     parser.add_argument(
-        "--rounds", type=int, metavar="N", help="stop after so many readings; by default at Ctrl-C"
+        "--rounds",
+        type=_rounds,
+        metavar="N",
+        help="stop after so many readings; by default at Ctrl-C",
     )
 
 
@@ -86,6 +89,16 @@ def _endpoint(text: str) -> str:
         return endpoint(text)
     except EndpointError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _rounds(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
+    return value
 
 
 def _interval(text: str) -> float:
