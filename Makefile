@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/qudag-otel
 BIN    := .venv/bin
+# Where .ci/environment puts uv if the machine has none.
+export PATH := $(PATH):$(CACHE)/uv/bin
 PYTEST := -m pytest -q
 # Two workers: more would fight for the ports and cores that the tests measure with.
 WORKERS ?= 2

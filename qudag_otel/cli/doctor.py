@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from typing import Final
-
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]*@")
-"""User and password in a URL."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from qudag_otel.cli._doctor import Level, examine, settings_of, versions
     from qudag_otel.sdk import ConfigurationError
+    from qudag_otel.sdk._settings import without_password
 
     environ = dict(os.environ)
     print("Versions")
@@ -37,25 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = settings_of(environ)
     except ConfigurationError as error:
-        print(f"  FAIL  {_masked(str(error))}")
+        print(f"  FAIL  {error}")
         return 1
     shown = [one for one in settings if arguments.all or one.origin != "default"]
     for one in shown:
-        print(f"  {one.name:<40} {_masked(one.value) or '(empty)'}  [{one.origin}]")
+        print(f"  {one.name:<40} {one.value or '(empty)'}  [{one.origin}]")
     if not shown:
         print("  every variable has its default")
     print("\nChecks")
     worst = Level.OK
     for finding in examine(settings, environ, arguments.timeout):
-        print(f"  {finding.level.name:<5} {_masked(finding.text)}")
+        print(f"  {finding.level.name:<5} {without_password(finding.text)}")
         sys.stdout.flush()
         worst = max(worst, finding.level)
     return int(worst is Level.FAIL)
-
-
-def _masked(text: str) -> str:
-    # Exporters, too, name the receivers that they complain about.
-    return _PASSWORD.sub("****@", text)
 
 
 def _seconds(text: str) -> float:

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Final
 
+from qudag_otel.sdk._settings import without_password
+
 _LOGGER: Final = logging.getLogger("qudag_otel.export")
 _REMIND_SECONDS: Final = 300.0
 # A filter on a logger sees only what is logged through that very logger, so each is named.
@@ -59,7 +61,7 @@ class Outage:
 
     def __init__(self, what: str, where: str) -> None:
         self._what = what
-        self._where = where
+        self._where = without_password(where)
         self._since = 0.0
         self._said = 0.0
         self._lost = 0
@@ -93,7 +95,7 @@ class Outage:
             "again or in %d minutes",
             self._what,
             self._where,
-            repr(error) if error else self.reason or "no reason given",
+            without_password(repr(error) if error else self.reason or "no reason given"),
             self._lost,
             _REMIND_SECONDS // 60,
         )

@@ -118,10 +118,11 @@ class Settings:
             return str(value).lower()
         if isinstance(value, float):
             return f"{value * 1000:g}"  # durations are held in seconds and written in milliseconds
-        return MASK if variable.secret else _without_password(str(value))
+        return MASK if variable.secret else without_password(str(value))
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
+    """Mask the user and password of every URL in a text that is shown or logged."""
     return _USER.sub(f"{MASK}@", text)
 
 
@@ -139,7 +140,7 @@ def parse(variable: Variable[T], raw: str, name: str = "") -> T:
     try:
         return variable.parse(raw)
     except Rejected as rejected:
-        shown = MASK if variable.secret else _without_password(raw)
+        shown = MASK if variable.secret else without_password(raw)
         raise ConfigurationError(
             name or variable.name, shown, rejected.problem, f"{rejected.remedy}, or unset it."
         ) from None

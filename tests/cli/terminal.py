@@ -30,7 +30,11 @@ OTHER, FIRST = "\x1b[?1049h", "\x1b[?1049l"  # the screen
 _TOP_LEFT = "\x1b[H"
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 # Makes standard input the controlling terminal, so that Ctrl-C is a signal, as in a shell.
-_LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
+# A test run in the background of a shell has that signal ignored, and children inherit this.
+_LOGIN = (
+    "import os, signal, sys; os.login_tty(0); signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import context as context_api
@@ -407,6 +408,7 @@ def _run(program: Sequence[Node], **configuration: Any) -> World:
     return world
 
 
+@pytest.mark.timeout(600 + 10 * SECONDS)  # a busy machine takes longer
 @given(
     program=st.lists(nodes(), min_size=1, max_size=4),
     sampler=st.sampled_from(sorted(SAMPLERS)),

@@ -8,6 +8,7 @@ import pickle
 import re
 import socket
 import threading
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from opentelemetry import metrics, trace
 
 from qudag_otel import identity
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.instruments import observe
 from qudag_otel.sdk import ConfigurationError, configure, current, reset
 from qudag_otel.sdk import _variables as v
 from qudag_otel.sdk._settings import Settings
@@ -280,11 +283,16 @@ def test_configure_concurrently_makes_one_set_up() -> None:
 def test_configure_after_shutdown_starts_anew() -> None:
     """A closed set-up can be followed by another one, which records."""
     first = configure(environ=PROMETHEUS)
+    stop = observe(m.CACHE_MEMORY, lambda: [({"cache_type": "c"}, 1.0)])
     assert first.shutdown()
     second = configure(environ=PROMETHEUS)
     assert second is not first
     metrics.get_meter("t").create_counter("c").add(1)
     assert second.metrics_url is not None
+    page = urllib.request.urlopen(second.metrics_url).read().decode()
+    assert "c_total 1" in page
+    assert "qudag_cache_memory_bytes{" in page
+    stop()
 
 
 def test_configure_leaves_providers_of_the_application_alone(
