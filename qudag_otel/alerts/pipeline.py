@@ -44,6 +44,17 @@ ENQUEUE_FAILED: Final = _by_signal(
     Level.EXPORTER, "otelcol_enqueue_failed", "otelcol_exporter_enqueue_failed",
     "Items a second for which a Collector's queue had no room.",
 )  # fmt: skip
+UNDECIDED: Final = Recorded(
+    level=Level.COLLECTOR,
+    subject="otelcol_undecided",
+    operation="rate5m",
+    expression=total(
+        Level.COLLECTOR,
+        f"rate(otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total[{WINDOW}])",
+    ),
+    unit="{trace}/s",
+    description="Traces a second that tail sampling let go before it had decided on them.",
+)
 QUEUE_RATIO: Final = Recorded(
     level=Level.QUEUE,
     subject="otelcol_queue_used",
@@ -56,7 +67,7 @@ QUEUE_RATIO: Final = Recorded(
     description="Share of a Collector's queue that is in use.",
 )
 
-PIPELINE_RECORDED: Final = (*REFUSED, *SEND_FAILED, *ENQUEUE_FAILED, QUEUE_RATIO)
+PIPELINE_RECORDED: Final = (*REFUSED, *SEND_FAILED, *ENQUEUE_FAILED, UNDECIDED, QUEUE_RATIO)
 """Recorded for every Collector."""
 
 PIPELINE_RULES: Final = (
@@ -80,6 +91,13 @@ PIPELINE_RULES: Final = (
         crossed("CollectorDropsTelemetry", ENQUEUE_FAILED[0].name),
         "Collector <instance> (<job>) has no room for <value> of <signal> in the queue of its"
         " exporter <exporter> for <duration>.",
+    ),
+    rule(
+        "CollectorLosesTraces",
+        "telemetry",
+        crossed("CollectorLosesTraces", UNDECIDED.name),
+        "Collector <instance> (<job>) drops <value> before it can decide on them for <duration>;"
+        " errors and slow traces are among them.",
     ),
     rule(
         "CollectorQueueFillsUp",

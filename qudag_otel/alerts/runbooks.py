@@ -210,6 +210,14 @@ ADVICE: Final[dict[str, Advice]] = {
         ("a backend that is down for longer than the queue lasts", "a disk that is full"),
         ("Bring the backend back.", "Raise the queue's size; see docs/operating.md."),
     ),
+    "CollectorLosesTraces": Advice(
+        "Traces are lost, those with errors too. Metrics from spans are still exact.",
+        ("more new traces a second than OTELCOL_SAMPLING_TRACES / OTELCOL_SAMPLING_WAIT",),
+        (
+            "Raise OTELCOL_SAMPLING_TRACES, or lower OTELCOL_SAMPLING_WAIT.",
+            "docs/operating.md, Sizing, has the memory that it takes.",
+        ),
+    ),
     "CollectorQueueFillsUp": Advice(
         "None yet; when it is full, telemetry is lost.",
         ("a backend that is down or slow",),

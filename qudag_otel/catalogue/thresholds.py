@@ -261,6 +261,8 @@ PIPELINE_ALERTS: Final = (
                     "A Collector gave up sending telemetry, which is lost."),
     _pipeline_alert("CollectorDropsTelemetry", _CRITICAL, _ABOVE, 0.0, "{item}/s", 5,
                     "A Collector's queue is full, it takes nothing more."),
+    _pipeline_alert("CollectorLosesTraces", _CRITICAL, _ABOVE, 0.0, "{trace}/s", 5,
+                    "Tail sampling has no room for the traces that it waits for."),
     _pipeline_alert("CollectorQueueFillsUp", _WARNING, _ABOVE, 0.8, "1", 5,
                     "A Collector's queue is almost full."),
     _pipeline_alert("CollectorAbsent", _CRITICAL, _EQUAL, 1.0, "1", 5,

@@ -71,6 +71,9 @@ COLLECTOR_UPTIME: Final = External("otelcol_process_uptime_seconds_total", _PROC
 TRACES_DECIDED: Final = External(
     "otelcol_processor_tail_sampling_global_count_traces_sampled_total", (*_PROCESS, "decision")
 )
+TRACES_UNDECIDED: Final = External(
+    "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total", _PROCESS
+)
 
 EXTERNAL: Final = (
     SPAN_CALLS,
@@ -85,6 +88,7 @@ EXTERNAL: Final = (
     COLLECTOR_CPU,
     COLLECTOR_UPTIME,
     TRACES_DECIDED,
+    TRACES_UNDECIDED,
     *(receiver(event, signal) for event in ("accepted", "refused") for signal in SIGNALS),
     *(
         exporter(event, signal)

@@ -105,6 +105,7 @@ ALERT_PANELS: Final = {
     "CollectorRefusesTelemetry": PIPELINE_LOSS,
     "CollectorFailsToSend": PIPELINE_LOSS,
     "CollectorDropsTelemetry": PIPELINE_LOSS,
+    "CollectorLosesTraces": PIPELINE_LOSS,
     "CollectorQueueFillsUp": PIPELINE_QUEUES,
     "CollectorAbsent": COLLECTORS,
     "TargetDown": SCRAPE_TARGETS,

@@ -55,13 +55,17 @@ LOSS: Final = View(
     title="Telemetry lost",
     description=(
         "Spans, metrics and log lines a second that a Collector refused for want of memory "
-        "(senders retry), gave up sending, or could not queue (lost). Above zero: look at the "
-        "queues beside, then at the backend."
+        "(senders retry), gave up sending, or could not queue (lost), and traces that tail "
+        "sampling had no room for. Above zero: look at the queues beside, then at the backend."
     ),
     queries=(
         *_items("refused", x.receiver, "refused"),
         *_items("send_failed", x.exporter, "not sent"),
         *_items("enqueue_failed", x.exporter, "not queued"),
+        Query(
+            expression=_rate(x.TRACES_UNDECIDED, "instance"),
+            legend="{{instance}} traces not decided on",
+        ),
     ),
     empty=_NO_COLLECTOR,
     unit="eps",

@@ -94,6 +94,48 @@ DROPS: Final = _losing(
 )
 
 
+_UNDECIDED: Final = (
+    f"otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total{{{_GATEWAY}"
+)
+
+
+def _undecided(value: str) -> Fires:
+    return Fires(
+        labels=_LABELS,
+        description=f"Collector gateway-0 (qudag-gateway) drops {value} traces/s before it can"
+        " decide on them for 5 minutes; errors and slow traces are among them.",
+    )
+
+
+UNDECIDED: Final = Scenario(
+    name="CollectorLosesTraces",
+    rules=_RULES,
+    severity="critical",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="too many traces wait: fires after 5 minutes, once for the Collector",
+            series={
+                _UNDECIDED + ',service_name="x"}': counter((0, 10), (2, 20)),
+                _UNDECIDED + ',service_name="y"}': counter((0, 10), (1, 20)),
+            },
+            # The first loss is seen at 10m15s.
+            at={"15m": (), "15m15s": (_undecided("3"),), "30m": (_undecided("3"),)},
+        ),
+        Case(
+            name="none is lost any more: the alert ends",
+            series={_UNDECIDED + "}": counter((2, 10), (0, 10))},
+            at={"10m": (_undecided("2"),), "16m": ()},
+        ),
+        Case(
+            name="a restart of the Collector",
+            series={_UNDECIDED + "}": counter((0, 5), RESTART, (0, 20))},
+            at=silent(25),
+        ),
+    ),
+)
+
+
 def _queue(what: str, exporter: str, data_type: str, collector: str = _GATEWAY) -> str:
     return (
         f'otelcol_exporter_queue_{what}{{{collector},exporter="{exporter}",'
@@ -228,4 +270,4 @@ WATCHDOG: Final = Scenario(
     ),
 )
 
-SCENARIOS: Final = (REFUSES, SEND_FAILS, DROPS, QUEUE, ABSENT, TARGET, WATCHDOG)
+SCENARIOS: Final = (REFUSES, SEND_FAILS, DROPS, UNDECIDED, QUEUE, ABSENT, TARGET, WATCHDOG)
