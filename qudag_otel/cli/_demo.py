@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import signal
 import sys
 import time
@@ -174,7 +175,10 @@ class Session:
             columns, lines = _PICTURE
             picture = Console(record=True, width=columns, height=lines, file=io.StringIO())
             picture.print(self._screen(network, picture))
-            picture.save_svg(str(self._arguments.record), title="qudag-otel demo")
+            drawn = picture.export_svg(title="qudag-otel demo")
+            # A picture that is looked at asks nobody for a font.
+            drawn = re.sub(r"@font-face\s*\{[^}]*\}\s*", "", drawn)
+            self._arguments.record.write_text(drawn, encoding="utf-8")
 
     @staticmethod
     async def _scrape(urls: list[str]) -> list[Snapshot]:

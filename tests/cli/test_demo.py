@@ -220,3 +220,4 @@ def test_demo_picture_is_drawn_without_a_terminal(
     drawn = picture.read_text()
     assert drawn.startswith("<svg ")
     assert "node-1" in drawn
+    assert "@font-face" not in drawn  # nothing to fetch for who looks at it
