@@ -95,19 +95,21 @@ servers: .venv/.synced ## build the real servers from Go modules, once, outside 
 	  echo 'no `go` command, and CI must not skip the tests with real servers: install Go 1.26'; exit 1; \
 	else echo 'no `go` command: the tests with real servers are left out; install Go 1.26 (https://go.dev/dl)'; fi
 
-# Coverage starts before pytest loads its plugins, of which ours is one.
+# Coverage starts with the interpreter, before pytest loads its plugins, of which ours is one; in
+# the workers, too, but not in the programs that tests start: see conftest.py.
+MEASURED := COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" $(BIN)/python
 .PHONY: unit
 unit: .venv/.synced ## the tests that need no server
 	$(say) 'tests without servers'
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
+	@$(MEASURED) $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
 
 # One after another: the servers take both cores.
 .PHONY: integration
 integration: .venv/.synced servers ## the tests with real servers
 	$(say) 'tests with real servers'
 	@if command -v go >/dev/null; then \
-	  $(BIN)/coverage run $(PYTEST) -m servers $(ARGS); \
+	  $(MEASURED) $(PYTEST) -m servers $(ARGS); \
 	else echo 'left out: no `go` command'; fi
 
 .PHONY: coverage
