@@ -124,7 +124,7 @@ def opentelemetry() -> dict[str, float]:
 def ours() -> dict[str, float]:
     """Every form under configure(), with metrics read by nobody and spans exported to nowhere."""
     from qudag_otel import instrumented
-    from qudag_otel.sdk._fast import Engine
+    from qudag_otel.sdk.fast.engine import Engine
 
     meters = MeterProvider([InMemoryMetricReader()])
     queue: list[Any] = []
@@ -227,8 +227,8 @@ def scrape() -> dict[str, float]:
     """Milliseconds of one scrape of 10,000 series."""
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-    from qudag_otel.sdk._prometheus.reader import PrometheusReader
-    from qudag_otel.sdk._prometheus.storage import quicken
+    from qudag_otel._otel.storage import quicken
+    from qudag_otel.sdk.prometheus.reader import PrometheusReader
 
     series, kinds = 1000, 10
     registry, reader = CollectorRegistry(), PrometheusReader()

@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from qudag_otel import instrumented
-from qudag_otel.sdk._fast import Engine
+from qudag_otel.sdk.fast.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

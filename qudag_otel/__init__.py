@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from qudag_otel._instrumented.api import instrumented
+    from qudag_otel._calls.api import instrumented
     from qudag_otel.component import (
         ConformanceError,
         MonitoredComponent,
@@ -88,7 +88,7 @@ _HOMES: Final = {
     "check_conformance": "qudag_otel.component",
     "configure": "qudag_otel.sdk",
     "get_logger": "qudag_otel.logs",
-    "instrumented": "qudag_otel._instrumented.api",
+    "instrumented": "qudag_otel._calls.api",
     "log_to_stderr": "qudag_otel.logs",
     "monitor": "qudag_otel.component",
     "record_cache_eviction": "qudag_otel.recorders",

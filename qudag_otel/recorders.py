@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
+from qudag_otel._calls.api import instrumented
 from qudag_otel._held import Held
-from qudag_otel._instrumented.api import instrumented
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.errors import error_type

@@ -15,9 +15,9 @@ from qudag_otel import instrumented
 from qudag_otel.catalogue.metrics import OPERATION_DURATION
 from qudag_otel.cli._scrape import scrape
 from qudag_otel.sdk import ConfigurationError, configure
-from qudag_otel.sdk import _variables as v
-from qudag_otel.sdk._otlp import receiver
-from qudag_otel.sdk._settings import Settings
+from qudag_otel.sdk.export.otlp import receiver
+from qudag_otel.sdk.settings import variables as v
+from qudag_otel.sdk.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from qudag_otel.cli._doctor import Level, examine, settings_of, versions
     from qudag_otel.sdk import ConfigurationError
-    from qudag_otel.sdk._settings import without_password
+    from qudag_otel.sdk.settings.settings import without_password
 
     environ = dict(os.environ)
     print("Versions")

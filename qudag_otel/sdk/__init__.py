@@ -6,8 +6,8 @@ ConfigurationError.
 
 from __future__ import annotations
 
-from qudag_otel.sdk._errors import ConfigurationError
 from qudag_otel.sdk._interpreter import refuse_sub_interpreter
+from qudag_otel.sdk.settings.errors import ConfigurationError
 
 refuse_sub_interpreter()  # the SDK starts threads while it is imported
 

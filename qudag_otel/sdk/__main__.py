@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import _generated
-from qudag_otel.sdk._variables import TABLE
+from qudag_otel.sdk.settings.variables import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _COMMAND: Final = "python -m qudag_otel.sdk"
 _HEAD: Final = f"""\
-<!-- Generated from qudag_otel/sdk/_variables.py by `{_COMMAND}`; do not edit. -->
+<!-- Generated from qudag_otel/sdk/settings/variables.py by `{_COMMAND}`; do not edit. -->
 # Configuration
 
 `qudag_otel.configure()` and `opentelemetry-instrument` read the variables below, with the meaning

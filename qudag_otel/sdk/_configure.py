@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import propagate as propagate_api
 
 from qudag_otel import _warnings, identity, instruments
+from qudag_otel._otel import globals as otel_globals
 from qudag_otel._warnings import warn_once
-from qudag_otel.sdk import _file, _globals, _providers, _resource, _sampling
-from qudag_otel.sdk import _variables as v
-from qudag_otel.sdk._settings import Settings, parse
+from qudag_otel.sdk import _providers
 from qudag_otel.sdk._telemetry import Telemetry
+from qudag_otel.sdk.settings import file as config_file
+from qudag_otel.sdk.settings import resource as descriptions
+from qudag_otel.sdk.settings import sampling
+from qudag_otel.sdk.settings import variables as v
+from qudag_otel.sdk.settings.settings import Settings, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,10 +131,10 @@ def configure(
         telemetry = Telemetry(settings, arguments)
         if not settings[v.SDK_DISABLED]:
             if _current is not None:
-                _globals.reset_api_globals()  # the providers of the closed set-up are of no use
+                otel_globals.reset_api_globals()  # the providers of the closed set-up are of no use
                 instruments.rebind()
             if settings[v.CONFIG_FILE]:
-                telemetry.keep(_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
+                telemetry.keep(config_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
             else:
                 _start(telemetry, arguments, sigterm=sigterm)
             instruments.initialise()
@@ -152,8 +156,8 @@ def _start(telemetry: Telemetry, arguments: Mapping[str, Any], *, sigterm: bool)
     if "prometheus_port" in arguments and settings.origin(exporters) != "environment":
         names = (*settings[exporters], _providers.PROMETHEUS)
         settings.put(exporters, tuple(dict.fromkeys(names)), "argument")
-    propagator = _sampling.propagator(settings)
-    resource = _resource.describe(
+    propagator = sampling.propagator(settings)
+    resource = descriptions.describe(
         settings,
         arguments.get("resource_attributes", {}),
         node_id=arguments.get("node_id"),
@@ -190,7 +194,7 @@ def _given(arguments: Mapping[str, object]) -> dict[str, object]:
 
 
 def _ours() -> tuple[str, ...]:
-    taken = [signal for signal in v.SIGNALS if _globals.provider_is_set(signal)]
+    taken = [signal for signal in v.SIGNALS if otel_globals.provider_is_set(signal)]
     for signal in taken:
         warn_once(
             f"provider:{signal}",
@@ -215,7 +219,7 @@ def reset() -> None:
         if _current is not None:
             _current.shutdown()
             _current = None
-        _globals.reset_api_globals()
+        otel_globals.reset_api_globals()
         identity.reset()
         instruments.reset()
         _warnings.reset()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-from qudag_otel.sdk._errors import ConfigurationError
+from qudag_otel.sdk.settings.errors import ConfigurationError
 
 _MODULES: Final = ("_interpreters", "_xxsubinterpreters")  # since 3.13; before
 

@@ -13,7 +13,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from qudag_otel.sdk._batch import CLOSE_SECONDS
+from qudag_otel.sdk.export.batch import CLOSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

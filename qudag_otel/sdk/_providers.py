@@ -15,15 +15,16 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
-from qudag_otel.sdk import _otlp, _plugins, _sampling
-from qudag_otel.sdk import _variables as v
-from qudag_otel.sdk._batch import BatchLogs, BatchSpans
-from qudag_otel.sdk._errors import ConfigurationError
-from qudag_otel.sdk._exporting import Exporting
-from qudag_otel.sdk._fast import Engine, OurTracerProvider, fast_spans
-from qudag_otel.sdk._fast_export import CallExporter
-from qudag_otel.sdk._outage import hold_exporter_lines
-from qudag_otel.sdk._periodic import PeriodicReader
+from qudag_otel.sdk.export import otlp
+from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
+from qudag_otel.sdk.export.exporting import Exporting
+from qudag_otel.sdk.export.outage import hold_exporter_lines
+from qudag_otel.sdk.export.periodic import PeriodicReader
+from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider, fast_spans
+from qudag_otel.sdk.fast.export import CallExporter
+from qudag_otel.sdk.settings import plugins, sampling
+from qudag_otel.sdk.settings import variables as v
+from qudag_otel.sdk.settings.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
 
-    from qudag_otel.sdk._exporting import SdkExporter
-    from qudag_otel.sdk._prometheus.reader import PrometheusReader
-    from qudag_otel.sdk._settings import Settings
+    from qudag_otel.sdk.export.exporting import SdkExporter
+    from qudag_otel.sdk.prometheus.reader import PrometheusReader
+    from qudag_otel.sdk.settings.settings import Settings
 
 CONSOLE: Final = "console"
 PROMETHEUS: Final = "prometheus"
@@ -81,11 +82,11 @@ class Plan:
         self.metric_readers = list(metric_readers)
         self.log_record_processors = list(log_record_processors)
         self.views = list(views)
-        self.sampler = _sampling.sampler(settings)
-        self.id_generator = _sampling.id_generator(settings)
-        self.span_limits = _sampling.span_limits(settings)
-        self.log_limits = _sampling.log_limits(settings)
-        self.exemplar_filter = _sampling.exemplar_filter(settings)
+        self.sampler = sampling.sampler(settings)
+        self.id_generator = sampling.id_generator(settings)
+        self.span_limits = sampling.span_limits(settings)
+        self.log_limits = sampling.log_limits(settings)
+        self.exemplar_filter = sampling.exemplar_filter(settings)
         self.prometheus: PrometheusReader | None = None
 
     @property
@@ -111,7 +112,7 @@ def exporters(settings: Settings, signal: str) -> tuple[str, ...]:
     names = settings[v.EXPORTER[signal]]
     for name in names:
         if name not in _BUILT_IN[signal] and name not in _OTLP_ALIASES:
-            _plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
+            plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
     return names
 
 
@@ -136,15 +137,15 @@ def exporting(
     if name == OTLP or name in _OTLP_ALIASES:
         if name in _OTLP_ALIASES:
             settings.put(v.OTLP_PROTOCOL[signal], _OTLP_ALIASES[name], v.EXPORTER[signal].name)
-        to = _otlp.receiver(settings, signal)
+        to = otlp.receiver(settings, signal)
         hold_exporter_lines()
-        make = _otlp.load(to)
+        make = otlp.load(to)
         return Exporting(
             lambda timeout: make(timeout, options or {}), to.timeout, signal, to.endpoint
         )
     if name == CONSOLE:
         return Exporting(functools.partial(_console, signal), 10.0, signal, "the console")
-    factory = _plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
+    factory = plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
     return Exporting(lambda _: factory(), 10.0, signal, name)
 
 
@@ -218,9 +219,7 @@ def _metric_reader(settings: Settings, name: str) -> MetricReader:
         return PeriodicReader(export, temporality=temporality, aggregation=aggregation, **timing)
     if name == CONSOLE:
         return PeriodicReader(exporting(settings, "metrics", name), **timing)
-    made = _plugins.load(
-        _group("metrics"), name, v.EXPORTER["metrics"].name, _BUILT_IN["metrics"]
-    )()
+    made = plugins.load(_group("metrics"), name, v.EXPORTER["metrics"].name, _BUILT_IN["metrics"])()
     if isinstance(made, Reader):
         return made
     return PeriodicReader(Exporting(lambda _: made, 10.0, "metrics", name), **timing)
@@ -265,7 +264,7 @@ def build_meter_provider(plan: Plan) -> MeterProvider:
         views=plan.views,
     )
     if plan.prometheus:
-        from qudag_otel.sdk._prometheus.storage import quicken
+        from qudag_otel._otel.storage import quicken
 
         quicken(provider, plan.prometheus)
     return provider

@@ -13,10 +13,11 @@ from opentelemetry import trace as trace_api
 from opentelemetry.sdk.metrics import MeterProvider
 
 from qudag_otel._warnings import warn_once
-from qudag_otel.sdk import _fork, _providers, _resource
-from qudag_otel.sdk import _variables as v
-from qudag_otel.sdk._batch import CLOSE_SECONDS
+from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, Helper
+from qudag_otel.sdk.export.batch import CLOSE_SECONDS
+from qudag_otel.sdk.settings import resource as descriptions
+from qudag_otel.sdk.settings import variables as v
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from qudag_otel.sdk._bridge import Bridge
-    from qudag_otel.sdk._fast import Engine
-    from qudag_otel.sdk._prometheus.server import MetricsServer
     from qudag_otel.sdk._providers import Plan
-    from qudag_otel.sdk._settings import Settings
+    from qudag_otel.sdk.fast.engine import Engine
+    from qudag_otel.sdk.prometheus.server import MetricsServer
+    from qudag_otel.sdk.settings.settings import Settings
 
 _LOGGER: Final = logging.getLogger("qudag_otel")
 
@@ -194,8 +195,8 @@ class Telemetry:
         settings = plan.settings
         if "metrics" not in signals or _providers.PROMETHEUS not in settings[v.EXPORTER["metrics"]]:
             return
-        from qudag_otel.sdk._prometheus.reader import PrometheusReader
-        from qudag_otel.sdk._prometheus.server import MetricsServer
+        from qudag_otel.sdk.prometheus.reader import PrometheusReader
+        from qudag_otel.sdk.prometheus.server import MetricsServer
 
         plan.prometheus = PrometheusReader(
             scope_labels=bool(self.arguments.get("prometheus_scope_labels"))
@@ -235,7 +236,7 @@ class Telemetry:
         if self._meter_provider:
             _fork.forget_measurements(self._meter_provider)
         for provider in self._providers:
-            _fork.update_resource(provider, _resource.of_this_process())
+            _fork.update_resource(provider, descriptions.of_this_process())
         if self._plan:
             if self._plan.prometheus:
                 self._plan.prometheus.after_fork()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]  # mypy honours its `type: ignore` file
 
 from qudag_otel.sdk._configure import configure
-from qudag_otel.sdk._errors import ConfigurationError
+from qudag_otel.sdk.settings.errors import ConfigurationError
 
 _LOGGER: Final = logging.getLogger("qudag_otel")
 _CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"

@@ -18,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from qudag_otel import Objective, instrumented, objectives
-from qudag_otel._instrumented.site import RESERVED
+from qudag_otel._calls.site import RESERVED
 from tests.core.kinds import KINDS, Kind, work
 
 if TYPE_CHECKING:

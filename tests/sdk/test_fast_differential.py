@@ -60,10 +60,12 @@ from opentelemetry.trace import (
 )
 
 from qudag_otel import instrumented, instruments
-from qudag_otel._instrumented import api, plain, site
+from qudag_otel._calls import api, plain, site
+from qudag_otel._otel import globals as otel_globals
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.sdk import _fast, _fast_call, _globals
-from qudag_otel.sdk._fast_encode import encode
+from qudag_otel.sdk.fast import call as fast_call
+from qudag_otel.sdk.fast import engine as fast_engine
+from qudag_otel.sdk.fast.encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
@@ -214,24 +216,24 @@ class World:
     def entered(self) -> Iterator[None]:
         """Make these providers, this clock and these ids the process's own."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(_fast_call, "_bits", self.bits))
+            stack.enter_context(mock.patch.object(fast_call, "_bits", self.bits))
             stack.enter_context(mock.patch.object(random, "getrandbits", self.bits))
-            stack.enter_context(mock.patch.object(_fast_call, "_clock", self.clock))
+            stack.enter_context(mock.patch.object(fast_call, "_clock", self.clock))
             stack.enter_context(mock.patch.object(time, "perf_counter_ns", self.clock))
             stack.enter_context(mock.patch.dict(site._sites, clear=True))
             stack.enter_context(mock.patch.dict(api._blocks, clear=True))
             stack.enter_context(mock.patch.dict(instruments._observers, clear=True))
-            _globals.reset_api_globals()
+            otel_globals.reset_api_globals()
             instruments.reset()
             trace_api.set_tracer_provider(self.tracers)
             metrics_api.set_meter_provider(self.meters)
             if self.fast:
-                engine = _fast.Engine(self.tracers, self.meters, [self.calls.extend])
+                engine = fast_engine.Engine(self.tracers, self.meters, [self.calls.extend])
                 engine.install()
                 stack.callback(engine.uninstall)
             else:
                 site.bind_with(plain.bind)
-            stack.callback(_globals.reset_api_globals)
+            stack.callback(otel_globals.reset_api_globals)
             stack.callback(instruments.reset)
             yield
 

@@ -32,12 +32,12 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
+from qudag_otel._otel.storage import quicken
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.sdk import configure
-from qudag_otel.sdk._prometheus import names
-from qudag_otel.sdk._prometheus.reader import PrometheusReader
-from qudag_otel.sdk._prometheus.server import MetricsServer, wants_gzip, wants_openmetrics
-from qudag_otel.sdk._prometheus.storage import quicken
+from qudag_otel.sdk.prometheus import names
+from qudag_otel.sdk.prometheus.reader import PrometheusReader
+from qudag_otel.sdk.prometheus.server import MetricsServer, wants_gzip, wants_openmetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -211,7 +211,7 @@ def test_an_unknown_release_is_collected_as_the_sdk_does_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The cheap collection is left where the SDK's insides were not tested."""
-    monkeypatch.setattr("qudag_otel.sdk._fast_private.api_version", "1.99.0")
+    monkeypatch.setattr("qudag_otel._otel.spans.api_version", "1.99.0")
     reader = PrometheusReader()
     source = provider(reader)
     source.get_meter("t").create_counter("c").add(2)
@@ -565,6 +565,6 @@ def test_two_readers_see_the_same() -> None:
 
 def test_default_address_is_loopback_9464() -> None:
     """Unless told otherwise nobody outside this host can reach it, and no other tool owns it."""
-    from qudag_otel.sdk import _variables as v
+    from qudag_otel.sdk.settings import variables as v
 
     assert (v.PROMETHEUS_HOST.default, v.PROMETHEUS_PORT.default) == ("127.0.0.1", 9464)

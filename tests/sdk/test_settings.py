@@ -20,8 +20,8 @@ from qudag_otel import identity
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import observe
 from qudag_otel.sdk import ConfigurationError, configure, current, reset
-from qudag_otel.sdk import _variables as v
-from qudag_otel.sdk._settings import Settings
+from qudag_otel.sdk.settings import variables as v
+from qudag_otel.sdk.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

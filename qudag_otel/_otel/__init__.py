@@ -1,0 +1,1 @@
+"""The only room that names what OpenTelemetry keeps private, each with a public route behind it."""

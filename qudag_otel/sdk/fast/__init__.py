@@ -1,0 +1,1 @@
+"""The fast path of decorated calls: call -> site -> measure and encode -> export."""

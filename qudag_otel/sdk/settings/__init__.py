@@ -1,0 +1,1 @@
+"""From OTEL_* variables and arguments to checked settings: variables -> parsers -> settings."""
