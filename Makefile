@@ -112,6 +112,16 @@ integration: .venv/.synced servers ## the tests with real servers
 	  $(MEASURED) $(PYTEST) -m servers $(ARGS); \
 	else echo 'left out: no `go` command'; fi
 
+# Another Python has an environment of its own beside .venv; PYTHON is a version, such as 3.13.
+.PHONY: test-python
+test-python: .venv/.synced ## the tests without servers on another Python: make test-python PYTHON=3.14
+	@version='$(PYTHON)'; case "$$version" in 3.1[1-4]) ;; \
+	  *) echo 'which Python? make test-python PYTHON=3.11, 3.12, 3.13 or 3.14'; exit 1;; esac; \
+	python=$$(.ci/interpreter "$$version" "$(CACHE)") || exit 1; \
+	printf '\n== tests without servers on %s\n' "$$($$python -VV)"; \
+	PYTHON="$$python" .ci/environment "$(CACHE)" ".venv-$$version" && \
+	".venv-$$version/bin/python" $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
+
 .PHONY: coverage
 coverage:
 	$(say) 'coverage'
@@ -134,7 +144,7 @@ bench-pipeline: .venv/.synced servers ## what the gateway carries: a table in do
 
 .PHONY: clean
 clean: ## remove what make and the tests left in this clone
-	@rm -rf .venv .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 # make stack, stack-status, stack-logs, stack-down, stack-clean
 -include collector-config/stack.mk
