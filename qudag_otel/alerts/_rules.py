@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query.promql import number
 from qudag_otel.alerts._model import AlertRule
-from qudag_otel.alerts.promql import number
 from qudag_otel.catalogue import thresholds as t
 
 if TYPE_CHECKING:

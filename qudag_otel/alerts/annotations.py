@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel.catalogue import attributes as a
-from qudag_otel.dashboards.uids import location
+from qudag_otel.catalogue.uids import location
 
 if TYPE_CHECKING:
     from qudag_otel.alerts._model import AlertRule

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query.promql import number
 from qudag_otel.alerts import baselines as b
 from qudag_otel.alerts._rules import ALERTS, rule
-from qudag_otel.alerts.promql import number
 from qudag_otel.catalogue import Comparison
 from qudag_otel.catalogue import thresholds as t
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query.promql import duration
 from qudag_otel.alerts import recording as r
 from qudag_otel.alerts._model import Recorded
-from qudag_otel.alerts.promql import duration
 from qudag_otel.catalogue import thresholds as t
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel._query.promql import number
 from qudag_otel.alerts import baselines as b
 from qudag_otel.alerts import recording as r
 from qudag_otel.alerts._rules import ALERTS, crossed, rule
-from qudag_otel.alerts.promql import number, series
+from qudag_otel.alerts.promql import series
 from qudag_otel.catalogue import metrics as m
 
 EXPECTED_NODES: Final = "node:qudag_node:expected"

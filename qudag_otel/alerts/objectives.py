@@ -6,14 +6,15 @@ allows and how much of that is used.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from qudag_otel._query.promql import among, duration, equal, number, share
 from qudag_otel.alerts._model import AlertRule, Level, Recorded
 from qudag_otel.alerts._rules import rule
-from qudag_otel.alerts.promql import duration, number, series, share
+from qudag_otel.alerts.promql import series
 from qudag_otel.catalogue import Severity
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import thresholds as t
 
@@ -71,11 +72,11 @@ def recorded(objectives: Mapping[tuple[str, str], Objective]) -> tuple[Recorded,
 
 
 def _recorded(operation: str, component: str, objective: Objective) -> list[Recorded]:
-    of = (f"operation={_quoted(operation)}", f"component={_quoted(component)}")
+    of = (equal(a.OPERATION.key, operation), equal(a.COMPONENT.key, component))
     every = _Calls("_count", of)
     found: list[Recorded] = []
     if objective.success is not None:
-        failed = _Calls("_count", (*of, 'outcome="error"'))
+        failed = _Calls("_count", (*of, equal(a.OUTCOME.key, "error")))
         found += _sli(
             operation,
             component,
@@ -170,11 +171,7 @@ def _within(operation: str, latency: float) -> str:
             f" {m.OPERATION_DURATION.prometheus_name}; choose one of {choice}"
         )
     spellings = sorted({f"{latency:g}", f"{latency!r}", f"{latency:f}".rstrip("0").rstrip(".")})
-    return f"le=~{_quoted('|'.join(each.replace('.', '[.]') for each in spellings))}"
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return among("le", spellings)
 
 
 def _burn_rule(window: BurnWindow) -> AlertRule:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel._query.promql import added, share
 from qudag_otel.alerts._model import Level, Recorded
-from qudag_otel.alerts.promql import WINDOW, added, average, quantile, rate, series, share, total
+from qudag_otel.alerts.promql import WINDOW, average, quantile, rate, series, total
 from qudag_otel.catalogue import metrics as m
 
 _COMPRESSED = 'compression_type!="none"'

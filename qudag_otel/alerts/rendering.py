@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from qudag_otel._query.promql import duration, scaled
 from qudag_otel.alerts._model import Recorded
 from qudag_otel.alerts.annotations import Links, texts
-from qudag_otel.alerts.promql import duration, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

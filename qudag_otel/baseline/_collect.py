@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query import promql
 from qudag_otel.baseline._errors import BaselineError
 from qudag_otel.baseline._model import Recording, Row, Series, Window
 from qudag_otel.baseline.measures import Column, Matchers, Measure, Shape
@@ -95,30 +96,24 @@ def _grouped(
     filters: Mapping[str, tuple[str, ...]],
 ) -> str:
     matchers = [
-        *(f"{attribute.key}{operator}{_quoted(value)}" for attribute, operator, value in where),
         *(
-            f"{key}=~{_quoted('|'.join(map(_literal, values)))}"
+            f"{attribute.key}{operator}{promql.quoted(value)}"
+            for attribute, operator, value in where
+        ),
+        *(
+            promql.among(key, values)
             for key, values in filters.items()
             if key in column.metric.attribute_keys or key not in _IDENTITIES
         ),
     ]
-    selector = f"{column.metric.prometheus_name}{column.part}{{{','.join(matchers)}}}[{step}s]"
+    name = f"{column.metric.prometheus_name}{column.part}"
+    selector = f"{promql.select(name, *matchers)}[{step}s]"
     over = "avg_over_time" if measure.shape in _GAUGES else "increase"
     by = [attribute.key for attribute in measure.by]
     if measure.shape is Shape.HISTOGRAM:
         by.append(_LE)
-    aggregate = "avg" if column.mean else "sum"
-    return f"{aggregate} by ({', '.join(by)}) ({over}({selector}))"
-
-
-def _literal(value: str) -> str:
-    """A regular expression for exactly this text, in RE2's syntax."""
-    return "".join(f"\\{one}" if one in r"\.+*?()|[]{}^$" else one for one in value)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    how = "avg" if column.mean else "sum"
+    return promql.aggregate(how, by, f"{over}({selector})")
 
 
 def _cells(samples: Samples) -> Cells:

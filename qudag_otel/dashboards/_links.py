@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards._sdk import build, dashboard
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import uids
 
 GREEN: Final = "green"
 YELLOW: Final = "yellow"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qudag_otel.catalogue import Panel
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import Panel, uids
 from qudag_otel.dashboards._view import Board, Placed, Section, View
 from qudag_otel.dashboards.views import (
     baselines,

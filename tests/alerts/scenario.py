@@ -15,8 +15,7 @@ import yaml
 from qudag_otel import Objective
 from qudag_otel.alerts import groups
 from qudag_otel.alerts.annotations import DEFAULT_GRAFANA, DEFAULT_RUNBOOKS
-from qudag_otel.catalogue import thresholds
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import thresholds, uids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

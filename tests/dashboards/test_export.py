@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards._build import panels_of
 from qudag_otel.dashboards._grafana import TOKEN
 from tests.dashboards.files import FOLDER

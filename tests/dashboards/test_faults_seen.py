@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from qudag_otel.catalogue import Panel
+from qudag_otel.catalogue import Panel, uids
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.dashboards import uids
 from qudag_otel.dashboards._interpolate import Screen
 from tests.dashboards.files import DASHBOARDS
 from tests.demo.programs import running

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards._sdk import JSONEncoder, dashboard, register_default_plugins
 from tests.dashboards import node
 from tests.dashboards.files import DASHBOARDS, panels

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
-from qudag_otel.dashboards import uids
+from qudag_otel.catalogue import uids
 from tests.dashboards.files import DASHBOARDS, FOLDER, asked, panels
 from tests.servers.build import REPOSITORY
 

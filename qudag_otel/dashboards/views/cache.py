@@ -6,9 +6,9 @@ from typing import Final
 
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards import uids
-from qudag_otel.dashboards._promql import gauge, rate, share
+from qudag_otel.dashboards._promql import gauge, portion, rate
 from qudag_otel.dashboards._view import Query, View
 
 _UNUSED: Final = "No selected node looked anything up in its validation cache in this window."
@@ -23,7 +23,7 @@ HIT_RATE: Final = View(
     ),
     queries=(
         Query(
-            expression=share(rate(m.CACHE_HITS, a.NODE_ID), rate(m.CACHE_MISSES, a.NODE_ID)),
+            expression=portion(rate(m.CACHE_HITS, a.NODE_ID), rate(m.CACHE_MISSES, a.NODE_ID)),
             legend="{{node_id}}",
         ),
     ),
@@ -41,7 +41,7 @@ HIT_RATE_BY_TYPE: Final = View(
     ),
     queries=(
         Query(
-            expression=share(
+            expression=portion(
                 rate(m.CACHE_HITS, a.NODE_ID, a.VALIDATION_TYPE),
                 rate(m.CACHE_MISSES, a.NODE_ID, a.VALIDATION_TYPE),
             ),

@@ -6,8 +6,8 @@ from typing import Final
 
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards import uids
 from qudag_otel.dashboards._promql import differs, equals, gauge
 from qudag_otel.dashboards._view import Query, View
 

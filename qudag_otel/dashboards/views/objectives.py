@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel._query.promql import duration
 from qudag_otel.alerts.objectives import ALLOWED, WINDOWS, bad_count, bad_ratio
-from qudag_otel.alerts.promql import duration
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import thresholds as t
 from qudag_otel.dashboards import _thresholds as thresholds

@@ -7,17 +7,17 @@ from typing import Final
 
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards import uids
 from qudag_otel.dashboards._promql import (
     buckets,
     chosen,
     differs,
     equals,
     gauge,
+    portion,
     quantile,
     rate,
-    share,
 )
 from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, Shape, Step, View
 
@@ -33,7 +33,7 @@ def _calls(*where: str) -> str:
 
 
 def _failed(*where: str) -> str:
-    return share(
+    return portion(
         _calls(*where, equals(a.OUTCOME, "error")), _calls(*where, differs(a.OUTCOME, "error"))
     )
 

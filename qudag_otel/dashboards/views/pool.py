@@ -7,9 +7,9 @@ from typing import Final
 
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards import uids
-from qudag_otel.dashboards._promql import buckets, equals, gauge, quantile, rate, share
+from qudag_otel.dashboards._promql import buckets, equals, gauge, portion, quantile, rate
 from qudag_otel.dashboards._view import Kind, Query, Shape, View
 
 _POOL: Final = (a.NODE_ID, a.POOL_TYPE)
@@ -25,7 +25,7 @@ HIT_RATE: Final = View(
     ),
     queries=(
         Query(
-            expression=share(rate(m.POOL_HITS, *_POOL), rate(m.POOL_MISSES, *_POOL)),
+            expression=portion(rate(m.POOL_HITS, *_POOL), rate(m.POOL_MISSES, *_POOL)),
             legend="{{node_id}} {{pool_type}}",
         ),
     ),

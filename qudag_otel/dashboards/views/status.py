@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from qudag_otel.catalogue import Panel, Severity
+from qudag_otel.catalogue import Panel, Severity, uids
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue.thresholds import ALERTS, OBJECTIVE_ALERTS, PIPELINE_ALERTS
 from qudag_otel.dashboards import _external as x
-from qudag_otel.dashboards import uids
 from qudag_otel.dashboards._view import (
     BLUE,
     GREEN,

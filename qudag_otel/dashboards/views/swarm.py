@@ -7,9 +7,9 @@ from typing import Final
 
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards import uids
-from qudag_otel.dashboards._promql import buckets, differs, equals, gauge, quantile, rate, share
+from qudag_otel.dashboards._promql import buckets, differs, equals, gauge, portion, quantile, rate
 from qudag_otel.dashboards._view import Column, Kind, Query, Shape, View
 
 _IDLE: Final = "No task ended in this window."
@@ -65,7 +65,7 @@ SUCCESS: Final = View(
     ),
     queries=(
         Query(
-            expression=share(
+            expression=portion(
                 rate(
                     m.TASKS_COMPLETED,
                     a.SWARM_ID,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query import promql
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import WINDOW, by, select
+from qudag_otel.dashboards._promql import WINDOW, select
 from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, Shape, View
 
 if TYPE_CHECKING:
@@ -29,16 +30,17 @@ REPORTS: Final = (
     select(m.OPERATION_DURATION, suffix="_count"),
 )
 """What every node reports at least one of."""
-REPORTING: Final = f"group {by(a.NODE_ID)} ({' or '.join(REPORTS)})"
+_NODE: Final = (a.NODE_ID.key,)
+REPORTING: Final = promql.aggregate("group", _NODE, " or ".join(REPORTS))
 """The nodes that report now."""
-SEEN: Final = f"group {by(a.NODE_ID)} (" + (
-    " or ".join(f"last_over_time({report}[$__range])" for report in REPORTS) + ")"
+SEEN: Final = promql.aggregate(
+    "group", _NODE, " or ".join(f"last_over_time({report}[$__range])" for report in REPORTS)
 )
 """The nodes that reported at any time shown."""
 
 
 def _rate(metric: External, keep: str) -> str:
-    return f"sum by ({keep}) (rate({metric}{WINDOW}))"
+    return promql.aggregate("sum", (keep,), promql.rate(str(metric), WINDOW))
 
 
 def _items(event: str, of: Callable[[str, str], External], words: str) -> tuple[Query, ...]:
@@ -98,9 +100,10 @@ FRESHNESS: Final = View(
     queries=(
         Query(
             expression=(
-                f"time() - max {by(a.NODE_ID)} ("
-                + " or ".join(f"timestamp({report})" for report in REPORTS)
-                + ")"
+                "time() - "
+                + promql.aggregate(
+                    "max", _NODE, " or ".join(f"timestamp({report})" for report in REPORTS)
+                )
             ),
             legend="{{node_id}}",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel._query import promql
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards import _thresholds as thresholds
@@ -24,23 +25,24 @@ from qudag_otel.dashboards._view import (
 _UNTRACED: Final = "No span of the selected service arrived in this window."
 _UNCONNECTED: Final = "No call from one service to another was traced in this window."
 _SELECTED: Final = f'{x.SERVICE_NAME}=~"$service",{a.NODE_ID.key}=~"$node_id"'
-_BY_SPAN: Final = f"{x.SERVICE_NAME}, {x.SPAN_NAME}"
+_BY_SPAN: Final = (x.SERVICE_NAME, x.SPAN_NAME)
 _FAILURE: Final = (Step(None, GREEN), Step(thresholds.JUST_ABOVE_ZERO, RED))
 
 
 def _spans(*matchers: str) -> str:
-    selector = f"{x.SPAN_CALLS}{{{','.join([_SELECTED, *matchers])}}}"
-    return f"sum by ({_BY_SPAN}) (rate({selector}{WINDOW}))"
+    calls = promql.select(str(x.SPAN_CALLS), _SELECTED, *matchers)
+    return promql.aggregate("sum", _BY_SPAN, promql.rate(calls, WINDOW))
 
 
 _FAILED: Final = f'{x.STATUS_CODE}="{x.FAILED}"'
-_DURATION: Final = f"rate({x.SPAN_DURATION}{{{_SELECTED}}}{WINDOW})"
-_P95: Final = f"histogram_quantile(0.95, sum by ({_BY_SPAN}, le) ({_DURATION})) >= 0"
-_FAILURES: Final = f"({_spans(_FAILED)} or 0 * {_spans()}) / ({_spans()} > 0)"
+_DURATION: Final = promql.select(str(x.SPAN_DURATION), _SELECTED)
+_P95: Final = promql.quantile(0.95, _BY_SPAN, _DURATION, WINDOW)
+_FAILURES: Final = promql.share(_spans(_FAILED), _spans())
 
 
-def _graph(per: str, where: str = "") -> str:
-    return f"sum by ({per}) (rate({x.GRAPH_REQUESTS}{where}{WINDOW}))"
+def _graph(*per: str, where: tuple[str, ...] = ()) -> str:
+    requests = promql.select(str(x.GRAPH_REQUESTS), *where)
+    return promql.aggregate("sum", per, promql.rate(requests, WINDOW))
 
 
 def _named(expression: str, new: str, *old: str) -> str:
@@ -53,7 +55,7 @@ _SERVED: Final = f'label_replace({_graph("server")}, "id", "$1", "server", "(.+)
 _CALLING: Final = f'label_replace({_graph("client")}, "id", "$1", "client", "(.+)")'
 _NODES: Final = f"sum by (id) ({_SERVED}) or sum by (id) ({_CALLING})"
 _EDGES: Final = _named(
-    _named(_named(_graph("client, server"), "id", "client", "server"), "source", "client"),
+    _named(_named(_graph("client", "server"), "id", "client", "server"), "source", "client"),
     "target",
     "server",
 )
@@ -104,7 +106,12 @@ DURATION: Final = View(
         "How many spans a second of the selected service took how long. Each dot is one span "
         "with a trace: open a high one."
     ),
-    queries=(Query(expression=f"sum by (le) ({_DURATION})", shape=Shape.HEATMAP),),
+    queries=(
+        Query(
+            expression=promql.aggregate("sum", ("le",), promql.rate(_DURATION, WINDOW)),
+            shape=Shape.HEATMAP,
+        ),
+    ),
     empty=_UNTRACED,
     unit="s",
     kind=Kind.HEATMAP,
@@ -129,10 +136,9 @@ SPANS: Final = View(
         Column("Value #C", "Failed", unit="percentunit", steps=_FAILURE),
     ),
 )
-_EDGE_P95: Final = (
-    f"histogram_quantile(0.95, sum by (client, server, le) (rate({x.GRAPH_DURATION}{WINDOW}))) >= 0"
-)
-_EDGE_FAILED: Final = _graph("client, server", '{failed="true"}')
+_EDGE_P95: Final = promql.quantile(0.95, ("client", "server"), str(x.GRAPH_DURATION), WINDOW)
+_EDGE_RATE: Final = _graph("client", "server")
+_EDGE_FAILED: Final = _graph("client", "server", where=('failed="true"',))
 EDGES: Final = View(
     title="Calls between services",
     description=(
@@ -141,15 +147,8 @@ EDGES: Final = View(
     ),
     queries=(
         Query(expression=_EDGE_P95, shape=Shape.TABLE, instant=True),
-        Query(expression=f"{_graph('client, server')} > 0", shape=Shape.TABLE, instant=True),
-        Query(
-            expression=(
-                f"({_EDGE_FAILED} or 0 * {_graph('client, server')})"
-                f" / ({_graph('client, server')} > 0)"
-            ),
-            shape=Shape.TABLE,
-            instant=True,
-        ),
+        Query(expression=f"{_EDGE_RATE} > 0", shape=Shape.TABLE, instant=True),
+        Query(expression=promql.share(_EDGE_FAILED, _EDGE_RATE), shape=Shape.TABLE, instant=True),
     ),
     empty=_UNCONNECTED,
     unit="none",

@@ -1,0 +1,1 @@
+"""What is asked of Prometheus: expressions, the client, units; no other room spells these."""
