@@ -15,7 +15,8 @@ from qudag_otel.catalogue import attributes as a
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qudag_otel.baseline._prometheus import Prometheus, Samples
+    from qudag_otel._query.prometheus import Prometheus
+    from qudag_otel._query.prometheus import Series as Answer
 
 _LE: Final = "le"
 _IDENTITIES: Final = {a.NODE_ID.key, a.SWARM_ID.key}
@@ -42,7 +43,8 @@ def collect(
             that do not carry them; any other label is demanded of all metrics.
 
     Raises:
-        BaselineError: Prometheus does not answer, or has nothing of this in the window.
+        BaselineError: Prometheus has nothing of this in the window.
+        PrometheusError: Prometheus does not answer.
     """
     wanted = {key: tuple(values) for key, values in (filters or {}).items() if values}
     series: list[Series] = []
@@ -50,9 +52,15 @@ def collect(
     for measure in measures:
         columns: list[Cells] = []
         for column in measure.columns:
-            samples = prometheus.range(query(measure, column, window.step, wanted), window)
-            dropped += sum(not math.isfinite(value) for _, pairs in samples for _, value in pairs)
-            columns.append(_cells(samples))
+            # What happened during a step is known at its end.
+            answers = prometheus.range(
+                query(measure, column, window.step, wanted),
+                window.start + window.step,
+                window.end,
+                window.step,
+            )
+            dropped += sum(not math.isfinite(value) for one in answers for _, value in one.points)
+            columns.append(_cells(answers, window))
         build = _histograms if measure.shape is Shape.HISTOGRAM else _plain
         series.extend(build(measure, columns, window.steps))
     if not any(one.coverage for one in series):
@@ -116,12 +124,14 @@ def _grouped(
     return promql.aggregate(how, by, f"{over}({selector})")
 
 
-def _cells(samples: Samples) -> Cells:
+def _cells(answers: Sequence[Answer], window: Window) -> Cells:
     return {
-        tuple(sorted(labels.items())): {
-            step: value for step, value in pairs if math.isfinite(value)
+        tuple(sorted(one.labels.items())): {
+            round((at - window.start) / window.step) - 1: value
+            for at, value in one.points
+            if math.isfinite(value)
         }
-        for labels, pairs in samples
+        for one in answers
     }
 
 

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from qudag_otel._query import http
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TIMEOUT_SECONDS: Final = 3.0
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""A longer answer is not read to its end."""
-
 _CLASSIC: Final = "text/plain; version=0.0.4"
 
 Labels: TypeAlias = frozenset[tuple[str, str]]
 Samples: TypeAlias = "Mapping[str, Mapping[Labels, float]]"
-
-
-class EndpointError(ValueError):
-    """A URL that cannot be an endpoint; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class Snapshot:
     """What an endpoint said at one time.
 
     Args:
-        url: The endpoint.
+        url: The endpoint, without credentials.
         taken: When, on the monotonic clock, in seconds.
         samples: Value by sample name and labels.
         problem: Why there are none; empty if there are.
@@ -50,37 +41,29 @@ def endpoint(text: str) -> str:
     """The full URL of an endpoint that may be given as port, host:port or URL.
 
     Raises:
-        EndpointError: If it is none.
+        UrlError: If it is none.
     """
     url = f"127.0.0.1:{text.lstrip(':')}" if text.lstrip(":").isdigit() else text
     url = url if "://" in url else f"http://{url}"
-    try:
-        parts = urllib.parse.urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError as error:
-        raise EndpointError(f"{text!r} is no URL: {error}") from error
-    if not usable:
-        raise EndpointError(f"{text!r} is no http URL; give for example 127.0.0.1:9464")
-    return parts._replace(path=parts.path or "/metrics").geturl()
+    asked = http.server(url)
+    return url if "/" in asked.url.partition("://")[2] else f"{url}/metrics"
 
 
 def scrape(url: str) -> Snapshot:
     """Read an endpoint; whatever goes wrong is told in `problem`."""
-    request = urllib.request.Request(url, headers={"Accept": _CLASSIC})  # noqa: S310  # `endpoint` checked it
+    asked = http.server(url)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # see above
-            text = answer.read(MAX_BYTES).decode()
-        return Snapshot(url, time.monotonic(), parse(text))
-    except urllib.error.HTTPError as error:
-        problem = f"answers {error.code} {error.reason}"
-        error.close()
-    except urllib.error.URLError as error:
+        text = http.fetch(
+            asked, headers={"Accept": _CLASSIC}, timeout=TIMEOUT_SECONDS, redirects=True
+        )
+        return Snapshot(asked.url, time.monotonic(), parse(text.decode()))
+    except http.RefusedError as error:
+        problem = f"answers {error.status} {error.reason}"
+    except http.UnreachableError as error:
         problem = f"unreachable: {error.reason}"
-    except (OSError, HTTPException) as error:
-        problem = f"unreachable: {error}"
     except ValueError as error:
         problem = f"no Prometheus text: {error}"
-    return Snapshot(url, time.monotonic(), problem=problem)
+    return Snapshot(asked.url, time.monotonic(), problem=problem)
 
 
 def parse(text: str) -> Samples:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import baseline
+from qudag_otel._query.prometheus import DEFAULT_URL, TOKEN
 from qudag_otel.baseline._compare import ALPHA
 from qudag_otel.baseline._plot import plot
-from qudag_otel.baseline._prometheus import TOKEN
 from qudag_otel.baseline._report import as_json, show_check, show_recording
 from qudag_otel.baseline._statistics import BLOCKS, FEWEST
 from qudag_otel.baseline.measures import BY_NAME, MEASURES
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--prometheus", default="http://127.0.0.1:9091", metavar="URL",
+        "--prometheus", default=DEFAULT_URL, metavar="URL",
         help=f"whom to ask (default %(default)s); a bearer token is read from {TOKEN}",
     )  # fmt: skip
     parser.add_argument(
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run it and return the exit code: 0 nothing worse, 1 a regression, 2 bad usage."""
     try:
         return {"record": _record, "check": _check, "show": _show}[arguments.action](arguments)
-    except baseline.BaselineError as error:
+    except (baseline.BaselineError, baseline.PrometheusError) as error:
         sys.stderr.write(f"qudag-otel baseline {arguments.action}: {error}\n")
         return 2
 

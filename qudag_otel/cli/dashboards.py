@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from qudag_otel._query import prometheus
 from qudag_otel.dashboards import custom
 from qudag_otel.dashboards._build import rendered
 from qudag_otel.dashboards._grafana import TOKEN, Grafana, GrafanaError
@@ -14,8 +15,6 @@ from qudag_otel.dashboards.boards import BOARDS
 
 if TYPE_CHECKING:
     import argparse
-
-_PROMETHEUS: Final = "http://127.0.0.1:9091"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     picture = actions.add_parser("picture", help="draw the overview's panels as an image")
     picture.add_argument("-o", "--output", type=Path, required=True, help="a .png or .svg file")
     picture.add_argument(
-        "--prometheus", default=_PROMETHEUS, help="where the data is (default %(default)s)"
-    )
+        "--prometheus", default=prometheus.DEFAULT_URL, metavar="URL",
+        help=f"whom to ask (default %(default)s); a token is read from {prometheus.TOKEN}",
+    )  # fmt: skip
     picture.add_argument(
         "--minutes", type=float, default=60.0, help="how far back (default %(default)g)"
     )
@@ -84,8 +84,11 @@ def _picture(arguments: argparse.Namespace) -> int:
     from qudag_otel.dashboards.picture import PictureError, draw
 
     try:
-        draw(arguments.prometheus, arguments.output, seconds=60 * arguments.minutes)
-    except PictureError as error:
+        asked = prometheus.Prometheus(
+            arguments.prometheus, token=os.environ.get(prometheus.TOKEN, "")
+        )
+        draw(asked, arguments.output, seconds=60 * arguments.minutes)
+    except (PictureError, prometheus.PrometheusError) as error:
         return _say(str(error), 1)
     print(arguments.output)
     return 0

@@ -8,7 +8,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from qudag_otel.cli._scrape import EndpointError, endpoint, scrape
+from qudag_otel._query.http import UrlError
+from qudag_otel.cli._scrape import endpoint, scrape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ def _scrape_all(urls: Sequence[str]) -> list[Snapshot]:
 def _endpoint(text: str) -> str:
     try:
         return endpoint(text)
-    except EndpointError as error:
+    except UrlError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 

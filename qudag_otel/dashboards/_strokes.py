@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from qudag_otel.dashboards._prometheus import Series
+    from qudag_otel._query.prometheus import Series
 
     Found = list[tuple[dict[str, Any], Series]]
 

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from qudag_otel.dashboards import _strokes
 from qudag_otel.dashboards._build import render
 from qudag_otel.dashboards._interpolate import Screen
-from qudag_otel.dashboards._prometheus import PictureError, Prometheus
 from qudag_otel.dashboards._view import Kind
 from qudag_otel.dashboards.boards import OVERVIEW
 
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from qudag_otel.dashboards._prometheus import Series
-
-__all__ = ["PictureError", "draw"]
+    from qudag_otel._query.prometheus import Prometheus, Series
 
 _CELL: Final = (0.6, 0.4)
 """Width and height of a grid cell, in inches."""
@@ -46,23 +43,28 @@ _NOTE: Final = (
 )
 
 
-def draw(url: str, output: Path, *, seconds: float = 3600.0, end: float | None = None) -> None:
+class PictureError(RuntimeError):
+    """The picture cannot be written; the message says why."""
+
+
+def draw(
+    prometheus: Prometheus, output: Path, *, seconds: float = 3600.0, end: float | None = None
+) -> None:
     """Draw what the overview shows at first sight.
 
     Args:
-        url: Prometheus' base URL.
+        prometheus: Whom to ask.
         output: The file to write; its ending chooses the format.
         seconds: How far back to look.
         end: The time up to which to look, in seconds since 1970; now by default.
 
     Raises:
-        PictureError: Prometheus cannot be reached or refuses a query, or the file cannot be
-            written.
+        PrometheusError: Prometheus cannot be reached or refuses a query.
+        PictureError: The file cannot be written.
     """
     until = time.time() if end is None else end
     dashboard: dict[str, Any] = json.loads(render(OVERVIEW))
     screen = Screen(dashboard, seconds=seconds)
-    prometheus = Prometheus(url)
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     lines = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     with mpl.rc_context({"font.size": _FONT, "axes.titlesize": _FONT + 1, "svg.hashsalt": "qudag"}):

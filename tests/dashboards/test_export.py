@@ -255,7 +255,7 @@ def test_no_grafana_at_the_url_is_told_in_a_sentence(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
         result = _export("--url", url, folder=tmp_path, **{TOKEN: SECRET})
     assert result.returncode == 1
-    assert result.stderr.startswith(f"qudag-otel dashboards: no Grafana at {url} (")
+    assert result.stderr.startswith(f"qudag-otel dashboards: cannot reach {url}: ")
     assert "refused" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert SECRET not in result.stderr
@@ -268,7 +268,7 @@ def test_url_that_is_none_is_told_in_a_sentence(url: str, tmp_path: Path) -> Non
     """What cannot be a URL is refused before anything is sent."""
     result = _export("--url", url, folder=tmp_path, **{TOKEN: SECRET})
     assert result.returncode == 1
-    assert f"--url {url!r} is no URL: give it as https://HOST[:PORT]" in result.stderr
+    assert f"--url {url!r} is no URL: " in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -108,9 +108,9 @@ def test_picture_without_prometheus_is_refused_in_a_sentence(tmp_path: Path) -> 
         reserved.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers there
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
         for address, sentence in (
-            (url, f"no Prometheus at {url} ("),
+            (url, f"cannot reach {url}: Connection refused"),
             ("prometheus", "--prometheus 'prometheus' is no URL: give it as http://HOST:PORT"),
-            ("http://[", "--prometheus 'http://[' is no URL: give it as http://HOST:PORT"),
+            ("http://[", "--prometheus 'http://[' is no URL: "),
         ):
             result = run("dashboards", "picture", "-o", str(output), "--prometheus", address)
             assert result.returncode == 1
