@@ -33,6 +33,7 @@ class Group(enum.Enum):
     SYSTEM = "system"
     OPERATION = "operation"
     COMPONENT = "component"
+    NODE = "node"
 
 
 class Panel(enum.Enum):

@@ -108,3 +108,20 @@ OUTCOME: Final = Attribute(
 RESOURCE: Final = Attribute(
     key="resource", description="The resource, named by its owner.", example="disk"
 )
+
+PEER_ID: Final = Attribute(
+    key="peer_id",
+    description="The node's id in its network, as the node says it.",
+    example="12D3KooWLnJTEKqcV8dP",
+    limit=1000,
+)
+NODE_STATE: Final = Attribute(
+    key="node_state",
+    description="What the node says of itself; unwired is an RPC server without a node behind it.",
+    values=("running", "stopped", "unwired"),
+)
+RPC_METHOD: Final = Attribute(
+    key="method",
+    description="The method of a node's RPC.",
+    values=("get_status", "get_network_stats"),
+)

@@ -281,11 +281,131 @@ RESOURCE_USED: Final = Metric(
     panel=Panel.RESOURCE_USAGE,
 )
 
+NODE_UP: Final = Metric(
+    name="qudag.node.up",
+    instrument=Instrument.GAUGE,
+    unit="{node}",
+    description="1 if the node answers its RPC, 0 if it does not.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_INFO: Final = Metric(
+    name="qudag.node.info",
+    instrument=Instrument.GAUGE,
+    unit="{node}",
+    description="Always 1; the labels tell what the node says it is.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID, a.PEER_ID, a.NODE_STATE),
+    asynchronous=True,
+)
+NODE_UPTIME: Final = Metric(
+    name="qudag.node.uptime",
+    instrument=Instrument.GAUGE,
+    unit="s",
+    description="Time since the node started.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_RESTARTS: Final = Metric(
+    name="qudag.node.restarts",
+    instrument=Instrument.COUNTER,
+    unit="{restart}",
+    description="Times that the node's uptime began anew.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+)
+NODE_PEERS: Final = Metric(
+    name="qudag.node.peers",
+    instrument=Instrument.GAUGE,
+    unit="{peer}",
+    description="Peers that the node is connected to.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_VERTICES: Final = Metric(
+    name="qudag.node.vertices",
+    instrument=Instrument.GAUGE,
+    unit="{vertex}",
+    description="Vertices in the node's DAG.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_TIPS: Final = Metric(
+    name="qudag.node.tips",
+    instrument=Instrument.GAUGE,
+    unit="{vertex}",
+    description="Tips of the node's DAG, where the node measures them.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_PENDING: Final = Metric(
+    name="qudag.node.pending",
+    instrument=Instrument.GAUGE,
+    unit="{transaction}",
+    description="Transactions that wait, where the node measures them.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_MEMORY: Final = Metric(
+    name="qudag.node.memory",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="Resident memory of the node's process, where the node tells it.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+NODE_MESSAGES: Final = Metric(
+    name="qudag.node.messages",
+    instrument=Instrument.COUNTER,
+    unit="{message}",
+    description="Messages that the node says passed it, where it counts them.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID, a.DIRECTION),
+    asynchronous=True,
+)
+NODE_IO: Final = Metric(
+    name="qudag.node.io",
+    instrument=Instrument.COUNTER,
+    unit="By",
+    description="Bytes that the node says passed it, where it counts them.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID, a.DIRECTION),
+    asynchronous=True,
+)
+NODE_RPC_DURATION: Final = Metric(
+    name="qudag.node.rpc.duration",
+    instrument=Instrument.HISTOGRAM,
+    unit="s",
+    description="Time from asking a node's RPC to its answer, or to having none.",
+    group=Group.NODE,
+    attributes=(a.NODE_ID, a.RPC_METHOD, a.OUTCOME),
+    bounds=SHORT_SECONDS,
+)
+
 METRICS: Final = (
     *CONTRACT,
     OPERATION_DURATION,
     OPERATION_ACTIVE,
     COMPONENT_UP,
     RESOURCE_USED,
+    NODE_UP,
+    NODE_INFO,
+    NODE_UPTIME,
+    NODE_RESTARTS,
+    NODE_PEERS,
+    NODE_VERTICES,
+    NODE_TIPS,
+    NODE_PENDING,
+    NODE_MEMORY,
+    NODE_MESSAGES,
+    NODE_IO,
+    NODE_RPC_DURATION,
 )
 """Every metric."""

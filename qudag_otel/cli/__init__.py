@@ -26,6 +26,7 @@ class Command(Protocol):
 COMMANDS: Final = {
     "demo": "run a small QuDAG network under load, with everything it reports shown live",
     "top": "show the live view of any /metrics endpoints",
+    "node": "watch real QuDAG nodes through their RPC",
     "doctor": "check the effective configuration, and send a test span and metric",
     "metrics": "list the metrics, their labels and units",
     "dashboards": "export the Grafana dashboards",
