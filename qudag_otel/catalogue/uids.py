@@ -23,6 +23,9 @@ TRACES: Final = "qudag-traces"
 LOGS: Final = "qudag-logs"
 TELEMETRY: Final = "qudag-telemetry"
 OBJECTIVES: Final = "qudag-objectives"
+NODES: Final = "qudag-nodes"
+PERFORMANCE: Final = "qudag-performance"
+"""The original monitoring's one dashboard, whose links people have saved."""
 
 DASHBOARDS: Final = (
     OVERVIEW,
@@ -35,6 +38,8 @@ DASHBOARDS: Final = (
     LOGS,
     TELEMETRY,
     OBJECTIVES,
+    NODES,
+    PERFORMANCE,
 )
 """Every dashboard's uid, the overview first."""
 

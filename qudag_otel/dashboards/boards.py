@@ -1,4 +1,4 @@
-"""The ten dashboards: which panels, in which order, under which ids."""
+"""The dashboards: which panels, in which order, under which ids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from qudag_otel.dashboards.views import (
     host,
     logs,
     messages,
+    nodes,
     objectives,
     operations,
     pool,
@@ -344,6 +345,60 @@ OBJECTIVES: Final = Board(
     hours=6,
 )
 
+NODES: Final = Board(
+    uid=uids.NODES,
+    title="QuDAG Nodes",
+    description="Do the nodes answer, have they peers, do they get on? Read from their RPC.",
+    sections=(
+        Section(
+            "",
+            (
+                Placed(11, nodes.UP, 12),
+                Placed(12, nodes.STATES, 6),
+                Placed(13, nodes.RESTARTS, 6),
+                Placed(14, nodes.PEERS),
+                Placed(15, nodes.VERTICES),
+                Placed(16, nodes.UPTIME),
+            ),
+        ),
+        Section(
+            "RPC",
+            (
+                Placed(21, nodes.RPC_P95),
+                Placed(22, nodes.RPC_HEATMAP),
+                Placed(23, nodes.RPC_FAILED),
+            ),
+            panel_id=20,
+        ),
+        Section(
+            "What only some releases measure",
+            (
+                Placed(31, nodes.MESSAGES, 12),
+                Placed(32, nodes.IO, 12),
+                Placed(33, nodes.TIPS),
+                Placed(34, nodes.PENDING),
+                Placed(35, nodes.MEMORY),
+            ),
+            panel_id=30,
+        ),
+    ),
+)
+
+PERFORMANCE: Final = Board(
+    uid=uids.PERFORMANCE,
+    title="QuDAG Performance",
+    description="The eight areas alone, under the uid that the original's one dashboard had.",
+    sections=(
+        Section(
+            "",
+            tuple(
+                Placed(uids.PANELS[panel].panel_id, view, 12, 8)
+                for panel, view in _HEADLINES.items()
+            ),
+        ),
+    ),
+)
+
 BOARDS: Final = (
     OVERVIEW,
     MESSAGES,
@@ -355,5 +410,7 @@ BOARDS: Final = (
     LOGS,
     TELEMETRY,
     OBJECTIVES,
+    NODES,
+    PERFORMANCE,
 )
 """Every dashboard, the overview first."""

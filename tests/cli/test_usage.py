@@ -24,6 +24,7 @@ NAMED: Mapping[str, Sequence[str]] = {
              "--processes", "--log", "--record", "cold-cache", "pool-exhausted", "slow-task",
              "error-burst", "stall", "cpu", "memory", "OTEL_EXPORTER_OTLP_ENDPOINT"),
     "top": ("URL", "--interval", "--rounds"),
+    "node": ("ADDRESS", "--interval", "--timeout", "--token-file", "--explain", "RPC_AUTH_TOKEN"),
     "doctor": ("--all", "--timeout"),
     "metrics": ("NAME", "--json", "--contract"),
     "dashboards": ("export", "picture"),

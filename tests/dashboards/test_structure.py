@@ -184,7 +184,7 @@ def test_panels_say_what_they_show_and_what_to_do() -> None:
 def test_units_are_grafanas() -> None:
     """No unit is one that Grafana would print as text after the number."""
     known = {"none", "short", "percent", "percentunit", "s", "bytes", "dtdurations"}
-    rates = {"mps", "cps", "eps", "ops", "reqps"}
+    rates = {"mps", "cps", "eps", "ops", "reqps", "binBps"}
     used = {str(unit) for dashboard in DASHBOARDS.values() for unit in _values(dashboard, "unit")}
     assert used <= known | rates
 
