@@ -64,7 +64,8 @@ STATES: Final = View(
 )
 PEERS: Final = _lines(
     "Peers",
-    "Peers that each node is connected to. A node that stays at 0 is alone: nobody can reach it, or it reaches nobody.",
+    "Peers that each node is connected to. A node that stays at 0 is alone: "
+    "nobody can reach it, or it reaches nobody.",
     m.NODE_PEERS,
     "none",
 )
@@ -76,7 +77,8 @@ VERTICES: Final = _lines(
 )
 TIPS: Final = _lines(
     "Tips of the DAG",
-    "Vertices without a child yet. Many, or ever more of them, mean that the network does not agree.",
+    "Vertices without a child yet. Many, or ever more of them, mean that the "
+    "network does not agree.",
     m.NODE_TIPS,
     "none",
     _UNMEASURED,
@@ -96,14 +98,17 @@ UPTIME: Final = _lines(
 )
 MEMORY: Final = _lines(
     "Memory of the process",
-    "Resident memory of each node's process, where the node tells it; a line that only rises is a leak.",
+    "Resident memory of each node's process, where the node tells it; a line "
+    "that only rises is a leak.",
     m.NODE_MEMORY,
     "bytes",
     _UNMEASURED,
 )
 RESTARTS: Final = View(
     title="Restarts",
-    description="Restarts an hour. One is an upgrade, several are a crash loop: read the node's own log.",
+    description=(
+        "Restarts an hour. One is an upgrade, several are a crash loop: read the node's own log."
+    ),
     queries=(Query(expression=f"3600 * {rate(m.NODE_RESTARTS, a.NODE_ID)}", legend=_NODE),),
     empty=_UNWATCHED,
     unit="none",
@@ -134,7 +139,9 @@ RPC_P95: Final = View(
 )
 RPC_HEATMAP: Final = View(
     title="Answer of the RPC, every question",
-    description="How many questions a second took how long. Two bands are two kinds of node, or of load.",
+    description=(
+        "How many questions a second took how long. Two bands are two kinds of node, or of load."
+    ),
     queries=(Query(expression=buckets(m.NODE_RPC_DURATION), shape=Shape.HEATMAP),),
     empty=_UNWATCHED,
     unit="s",
