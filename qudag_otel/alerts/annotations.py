@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query import units
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue.uids import location
 
@@ -25,8 +26,6 @@ _VALUES: Final = {
     "By": "{{ $value | humanize1024 }}B",
 }
 """A value in human units, by its UCUM unit; Prometheus fills it in."""
-
-_KIBI: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,8 @@ def texts(rule: AlertRule, links: Links) -> dict[str, str]:
     """
     words = {
         "value": value_template(rule.alert.unit),
-        "limit": quantity(rule.alert.threshold, rule.alert.unit),
-        "duration": human_duration(rule.duration),
+        "limit": units.quantity(rule.alert.threshold, rule.alert.unit),
+        "duration": units.duration(rule.duration),
     }
     described = _PLACEHOLDER.sub(
         lambda found: words.get(found[1], f"{{{{ $labels.{found[1]} }}}}"), rule.description
@@ -72,37 +71,4 @@ def texts(rule: AlertRule, links: Links) -> dict[str, str]:
 
 def value_template(unit: str) -> str:
     """The Go template that shows `$value` in human units."""
-    return _VALUES.get(unit) or '{{ $value | printf "%.4g" }}' + _word(unit)
-
-
-def quantity(value: float, unit: str) -> str:
-    """A value of the catalogue in human units."""
-    if unit == "1":
-        return f"{value * 100:g}%"
-    if unit == "By":
-        for prefix in ("", "Ki", "Mi", "Gi", "Ti"):
-            if value < _KIBI:
-                return f"{value:g} {prefix}B"
-            value /= _KIBI
-    return f"{value:g}{_word(unit)}"
-
-
-def human_duration(seconds: float) -> str:
-    """A duration in words, for example "5 minutes"."""
-    for word, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            count = int(seconds // size)
-            return f"{count} {word}{'s' if count > 1 else ''}"
-    return f"{seconds:g} seconds"
-
-
-def _word(unit: str) -> str:
-    """A unit as it is written behind a number: `{message}/s` is " messages/s"."""
-    noun, _, per = unit.partition("/")
-    if noun.startswith("{"):
-        noun = _plural(noun.strip("{}"))
-    return ("" if noun == "%" else " ") + noun + (f"/{per}" if per else "")
-
-
-def _plural(noun: str) -> str:
-    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return _VALUES.get(unit) or '{{ $value | printf "%.4g" }}' + units.word(unit)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query.units import duration, quantity
 from qudag_otel.alerts import baselines, pipeline, recording
 from qudag_otel.alerts._model import AlertRule
-from qudag_otel.alerts.annotations import human_duration, quantity
 from qudag_otel.catalogue import Severity
 from qudag_otel.catalogue import thresholds as t
 
@@ -74,9 +74,7 @@ def _alert_row(alert: Alert, rules: list[AlertRule]) -> tuple[str, ...]:
         if alert.name in _WITHOUT_LIMIT
         else f" ({alert.comparison.value} {quantity(alert.threshold, alert.unit)})"
     )
-    waits = dict.fromkeys(
-        human_duration(rule.duration) if rule.duration else "at once" for rule in rules
-    )
+    waits = dict.fromkeys(duration(rule.duration) if rule.duration else "at once" for rule in rules)
     return link, f"{alert.summary.rstrip('.')}{limit}", ", ".join(waits), rules[0].concern
 
 

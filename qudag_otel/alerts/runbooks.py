@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qudag_otel.alerts.annotations import human_duration
+from qudag_otel._query.units import duration
 from qudag_otel.alerts.groups import ALERT_RULES
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def markdown() -> str:
 
 def _section(name: str, advice: Advice, rules: list[AlertRule]) -> Iterator[str]:
     first = rules[0]
-    after = f", after {human_duration(first.duration)}" if first.duration else ""
+    after = f", after {duration(first.duration)}" if first.duration else ""
     yield f"## {name}\n"
     yield f"{first.alert.summary} Severity {first.severity.value}{after}.\n"
     yield f"**Impact.** {advice.impact}\n"

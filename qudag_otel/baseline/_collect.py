@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from qudag_otel._query import promql
+from qudag_otel._query import histogram, promql
 from qudag_otel.baseline._errors import BaselineError
 from qudag_otel.baseline._model import Recording, Row, Series, Window
 from qudag_otel.baseline.measures import Column, Matchers, Measure, Shape
@@ -181,14 +181,11 @@ def _histograms(measure: Measure, columns: Sequence[Cells], steps: int) -> list[
 def _counts(buckets: Mapping[float, Mapping[int, float]], step: int) -> Row:
     if step not in buckets[math.inf]:
         return None
-    counts: list[float] = []
-    below = 0.0
-    for bound in sorted(buckets):
-        # Extrapolation can leave a wider bucket a trifle below a narrower one.
-        reached = max(buckets[bound].get(step, below), below)
-        counts.append(_rounded(reached - below))
-        below = reached
-    return tuple(counts)
+    ascending = sorted(buckets)
+    # A bound that has no value at this step adds nothing to what is below it.
+    known = {bound: buckets[bound][step] for bound in ascending if step in buckets[bound]}
+    counts = histogram.separate([known.get(bound, 0.0) for bound in ascending])
+    return tuple(map(_rounded, counts))
 
 
 def _rounded(value: float) -> float:

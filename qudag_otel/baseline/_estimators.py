@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query import histogram
 from qudag_otel.baseline.measures import Limit, Measure, Shape
 
 if TYPE_CHECKING:
@@ -95,48 +95,25 @@ def _edge_reader(edge: float, bounds: Sequence[float]) -> Reader:
 
 
 def quantile(counts: Sums, bounds: Sequence[float], q: float) -> float:
-    """A quantile as Prometheus' `histogram_quantile` gives it: on a line inside its bucket.
+    """A quantile of a histogram, NaN with fewer than `BEYOND` observations on either side.
 
     Args:
         counts: Observations in each bucket, the last above all bounds.
         bounds: The finite bounds, ascending.
         q: Which quantile, 0 to 1.
-
-    Returns:
-        The quantile in the bounds' unit; the highest bound if it is above it; NaN with fewer than
-        `BEYOND` observations on either side.
     """
-    bucket = _bucket(counts, q)
-    if bucket is None:
-        return math.nan
-    low, high = edges(bounds, bucket)
-    if math.isinf(high):
-        return low
-    below = math.fsum(counts[:bucket])
-    return low + (high - low) * (q * math.fsum(counts) - below) / counts[bucket]
+    return histogram.quantile(counts, bounds, q) if _enough(counts, q) else math.nan
 
 
 def quantile_edges(counts: Sums, bounds: Sequence[float], q: float) -> tuple[float, float] | None:
     """Between which bounds a quantile is: all that is certain about it; None with too few."""
-    bucket = _bucket(counts, q)
-    return None if bucket is None else edges(bounds, bucket)
-
-
-def edges(bounds: Sequence[float], bucket: int) -> tuple[float, float]:
-    """The lower and upper bound of a bucket, the first starting at 0."""
-    low = bounds[bucket - 1] if bucket else min(0.0, *bounds[:1])
-    return low, bounds[bucket] if bucket < len(bounds) else math.inf
-
-
-def _bucket(counts: Sums, q: float) -> int | None:
-    total = math.fsum(counts)
-    if total * min(q, 1 - q) < BEYOND - 1e-9:
+    if not _enough(counts, q):
         return None
-    cumulative = list(itertools.accumulate(counts))
-    first = bisect.bisect_left(cumulative, q * total)
-    # Rounding can put the rank above the last sum, or onto an empty bucket.
-    filled = (index for index in range(min(first, len(counts) - 1), len(counts)) if counts[index])
-    return next(filled, max(index for index, count in enumerate(counts) if count))
+    return histogram.edges(bounds, histogram.bucket(counts, q))
+
+
+def _enough(counts: Sums, q: float) -> bool:
+    return math.fsum(counts) * min(q, 1 - q) >= BEYOND - 1e-9
 
 
 def _divided(part: float, whole: float) -> float:

@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._query.units import quantity
 from qudag_otel.baseline._compare import CONFIDENCE, Finding, Reading, Verdict
 from qudag_otel.baseline._estimators import readers
 from qudag_otel.baseline._statistics import FEWEST, Estimate, blocks, difference_interval, estimate
@@ -27,24 +28,13 @@ _COLORS: Final = {
     Verdict.CHANGED: "cyan",
     Verdict.IMPROVED: "green",
 }
-_SCALES: Final = {
-    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
-    "By": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
-}
 
 
 def value(number: float, unit: str) -> str:
-    """A value with its unit, as people write it."""
+    """A value with its unit; what lies above all buckets is beyond, what is unknown a dash."""
     if not math.isfinite(number):
         return "beyond" if number > 0 else "-"
-    if unit == "1":
-        return f"{100 * number:.3g}%"
-    if unit in _SCALES and number:
-        scales = _SCALES[unit]
-        factor, name = next((one for one in scales if abs(number) >= one[0]), scales[-1])
-        return f"{number / factor:.3g} {name}"
-    separator = "" if unit in {"", "%", "/s"} else " "
-    return f"{number:,.0f}{unit}" if abs(number) >= 1000 else f"{number:.3g}{separator}{unit}"  # noqa: PLR2004 - four digits
+    return quantity(number, unit)
 
 
 def reading(one: Reading | None, unit: str) -> str:

@@ -41,7 +41,7 @@ _EXTRAS: Final = {
     "demo": ("cryptography", "rich", "zstandard"),
     "file-configuration": ("opentelemetry-configuration",),
     "generate": ("grafana-foundation-sdk", "pyyaml"),
-    "baseline": ("matplotlib", "numpy"),
+    "baseline": ("matplotlib",),
 }
 _PORTS: Final = {"http": 80, "https": 443}
 

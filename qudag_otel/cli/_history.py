@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from qudag_otel._query import histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,8 +67,8 @@ class History:
     ) -> dict[Group, float]:
         """Quantiles of what a histogram recorded within the window, by labels, in its unit.
 
-        Interpolated within a bucket, as Prometheus' histogram_quantile does; what lies above the
-        last bound counts as that bound. A group without any record is left out.
+        What lies above the last bound counts as that bound. A group without any record is left
+        out.
 
         Args:
             metric: A histogram.
@@ -79,7 +82,7 @@ class History:
         for (*group, bound), count in found.items():
             groups.setdefault(tuple(group), {})[float(bound)] = count
         return {
-            group: _quantile(sorted(buckets.items()), share)
+            group: _quantile(buckets, share)
             for group, buckets in groups.items()
             if max(buckets.values()) > 0
         }
@@ -110,17 +113,10 @@ def _summed(
     return found
 
 
-def _quantile(buckets: list[tuple[float, float]], share: float) -> float:
-    rank = share * buckets[-1][1]
-    lower = below = 0.0
-    for bound, count in buckets:
-        if count >= rank:
-            if bound == float("inf"):
-                return lower
-            inside = count - below
-            return lower + (bound - lower) * (rank - below) / inside if inside else bound
-        lower, below = bound, count
-    return lower
+def _quantile(buckets: Mapping[float, float], share: float) -> float:
+    bounds = sorted(buckets)
+    counts = histogram.separate([buckets[bound] for bound in bounds])
+    return histogram.quantile(counts, [bound for bound in bounds if bound < math.inf], share)
 
 
 def ratio(hits: dict[Group, float], misses: dict[Group, float]) -> dict[Group, float]:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from qudag_otel.cli import _words as w
+from qudag_otel._query import units as u
 from qudag_otel.demo.tap import trace_seconds
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ def traces_panel(slowest: Sequence[Sequence[SpanLine]], rows: int) -> Renderable
             Text("  " * depths[span.span_id] + span.name, style="red" if span.failed else ""),
             Text(span.where, style="dim"),
             Text(_bar(span.start - first, span.end - first, whole), style="blue"),
-            w.seconds((span.end - span.start) / 1e9),
+            u.quantity((span.end - span.start) / 1e9, "s"),
         )
     if len(spans) > rows:
         table.add_row(Text(f"and {len(spans) - rows} more spans", style="dim"))
     others = ", ".join(
-        f"{trace[0].trace_id:032x}"[:8] + f" {w.seconds(trace_seconds(list(trace)))}"
+        f"{trace[0].trace_id:032x}"[:8] + f" {u.quantity(trace_seconds(list(trace)), 's')}"
         for trace in slowest[1 : 1 + OTHERS]
     )
-    title = f"Slowest recent trace {spans[0].trace_id:032x} {w.seconds(whole / 1e9)}"
+    title = f"Slowest recent trace {spans[0].trace_id:032x} {u.quantity(whole / 1e9, 's')}"
     return Panel(table, title=title, subtitle=f"next: {others}" if others else None)
 
 

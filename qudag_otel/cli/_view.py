@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from qudag_otel._query import units as u
 from qudag_otel.catalogue import Severity
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue.thresholds import BASELINES
@@ -118,14 +119,14 @@ class View:
         rates = r.throughput(self._history)
         errors = sum(self._history.rates(m.ERRORS, ()).values())
         parts = [
-            f"{w.number(sum(rates.values()))} messages/s",
-            f"{w.number(errors)} errors/s",
-            f"queue {w.number(sum(self._history.values(m.QUEUE_DEPTH, ()).values()))}",
+            f"{u.number(sum(rates.values()))} messages/s",
+            f"{u.number(errors)} errors/s",
+            f"queue {u.number(sum(self._history.values(m.QUEUE_DEPTH, ()).values()))}",
         ]
         for gauge in _GAUGES:
             values = gauge.reading(self._history)
             if values:
-                parts.append(f"{gauge.title} {w.percent(_mean(values) / gauge.full)}")
+                parts.append(f"{gauge.title} {u.quantity(_mean(values) / gauge.full, '1')}")
         crossed = dict.fromkeys(crossing.alert.name for crossing in self._crossed)
         return ", ".join(parts) + (f"; crossed: {', '.join(crossed)}" if crossed else "")
 
@@ -173,12 +174,12 @@ class View:
             failing = errors.get(group, 0.0)
             table.add_row(
                 group[0],
-                w.number(inbound.get(group, 0.0)),
-                w.number(outbound.get(group, 0.0)),
-                w.number(chunks.get(group, 0.0)),
-                Text(w.number(failing), style="red" if failing else ""),
-                w.number(pools.get((*group, "active"), 0.0)),
-                w.number(pools.get((*group, "idle"), 0.0)),
+                u.number(inbound.get(group, 0.0)),
+                u.number(outbound.get(group, 0.0)),
+                u.number(chunks.get(group, 0.0)),
+                Text(u.number(failing), style="red" if failing else ""),
+                u.number(pools.get((*group, "active"), 0.0)),
+                u.number(pools.get((*group, "idle"), 0.0)),
                 self._trend("throughput", *group),
             )
         return Panel(table, title="Messages and connections")
@@ -192,9 +193,9 @@ class View:
             for group in sorted(halves)[:MAX_ROWS]:
                 table.add_row(
                     " ".join((title, *group)),
-                    w.seconds(halves[group]),
-                    w.seconds(p95s[group]),
-                    w.seconds(p99s[group]),
+                    u.quantity(halves[group], "s"),
+                    u.quantity(p95s[group], "s"),
+                    u.quantity(p99s[group], "s"),
                     self._trend("latency", title, *group),
                 )
         return Panel(table, title="Latency")
@@ -208,7 +209,7 @@ class View:
                 style = _verdict(gauge.baseline, _mean(values))
                 table.add_row(
                     gauge.title,
-                    Text(w.percent(share), style=style),
+                    Text(u.quantity(share, "1"), style=style),
                     Text(w.bar(share, _BAR), style=style),
                     self._trend("ratio", gauge.title, top=1.0),
                 )
@@ -217,9 +218,9 @@ class View:
         if memory:
             table.add_row(
                 "caches hold",
-                w.size(memory[()]),
+                u.quantity(memory[()], "By"),
                 "",
-                f"{w.number(evicted.get((), 0.0))} evictions/s",
+                f"{u.number(evicted.get((), 0.0))} evictions/s",
             )
         return Panel(table, title="Ratios and resources")
 
@@ -235,9 +236,9 @@ class View:
             shares = [share for (swarm, _), share in sorted(agents.items()) if swarm == group[0]]
             table.add_row(
                 group[0],
-                w.number(done.get(group, 0.0)),
-                Text(w.number(failing), style="red" if failing > 0 else ""),
-                w.number(queued.get(group, 0.0)),
+                u.number(done.get(group, 0.0)),
+                Text(u.number(failing), style="red" if failing > 0 else ""),
+                u.number(queued.get(group, 0.0)),
                 self._trend("queue", *group),
                 Text(w.sparkline(shares, top=1.0), style="magenta"),
             )
@@ -255,8 +256,8 @@ class View:
                 body.add_row(
                     Text(alert.name, style=_COLOURS[alert.severity]),
                     " ".join(worst.subject) + others,
-                    f"{w.quantity(worst.value, alert.unit)} {alert.comparison.value} "
-                    f"{w.quantity(alert.threshold, alert.unit)}",
+                    f"{u.quantity(worst.value, alert.unit)} {alert.comparison.value} "
+                    f"{u.quantity(alert.threshold, alert.unit)}",
                     "fires" if worst.fires else f"{worst.seconds:.0f} of {alert.duration:.0f} s",
                     Text(alert.summary, style="dim"),
                 )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from qudag_otel._query.units import quantity
 from qudag_otel.dashboards._view import BLUE, CLEAR, EXPECTED, GREEN, RED, YELLOW
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ _LETTER: Final = 0.052
 """Inches of a letter of a name, about."""
 _SMALL: Final = 6.5
 _TINT: Final = 0.12
-_IEC: Final = 1024.0
 
 
 def words(axes: Axes, text: str) -> None:
@@ -192,37 +191,16 @@ def _step_color(steps: list[dict[str, Any]], value: float) -> str:
     return str([s["color"] for s in steps if s["value"] is None or s["value"] <= value][-1])
 
 
+_UNITS: Final = {
+    "s": "s", "bytes": "By", "percentunit": "1", "percent": "%", "mps": "/s", "eps": "/s",
+}  # fmt: skip
+"""Grafana's units, as UCUM spells them."""
+
+
 def _unit(unit: str) -> Callable[[float], str]:
     """How a value is written in one of Grafana's units."""
-    return _UNITS.get(unit, lambda value: f"{value:.3g}")
+    return lambda value: quantity(value, _UNITS.get(unit, ""))
 
 
 def _ticks(shown: Callable[[float], str]) -> Callable[[float, float], str]:
     return lambda value, _: shown(value)
-
-
-def _seconds(value: float) -> str:
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g} s"
-    for factor, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {name}"
-    return f"{value:.2g} s"
-
-
-def _bytes(value: float) -> str:
-    for name in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < _IEC:
-            return f"{value:.3g} {name}"
-        value /= _IEC
-    return f"{value:.3g} TiB"
-
-
-_UNITS: Final[dict[str, Callable[[float], str]]] = {
-    "s": _seconds,
-    "bytes": _bytes,
-    "percentunit": lambda value: f"{100 * value:.3g}%",
-    "percent": lambda value: f"{value:.3g}%",
-    "mps": lambda value: f"{value:.3g}/s",
-    "eps": lambda value: f"{value:.3g}/s",
-}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from benchmarks import synthetic
 from qudag_otel.baseline import (
     BaselineError,
     Prometheus,
@@ -20,7 +21,6 @@ from qudag_otel.baseline import (
     compare,
     save,
 )
-from qudag_otel.baseline import _synthetic as synthetic
 from qudag_otel.baseline._collect import query
 from qudag_otel.baseline.measures import BY_NAME
 from qudag_otel.cli import main

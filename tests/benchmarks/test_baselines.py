@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from qudag_otel.baseline import Verdict, simulation
-from qudag_otel.baseline import _synthetic as synthetic
-from qudag_otel.baseline.simulation import Load
+from benchmarks import baselines as simulation
+from benchmarks import synthetic
+from benchmarks.baselines import Load
+from qudag_otel.baseline import Verdict
 from tests.servers.build import REPOSITORY
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def test_main_writes_and_checks_a_document(
     monkeypatch.setattr(simulation, "report", lambda runs: f"figures of {runs} runs")
     path = tmp_path / "doc.md"
     begin, end = (
-        "<!-- figures: python -m qudag_otel.baseline.simulation -->",
+        "<!-- figures: python -m benchmarks.baselines -->",
         "<!-- end of figures -->",
     )
     path.write_text(f"before\n{begin}\nold\n{end}\nafter\n")

@@ -1,6 +1,6 @@
 """How often a check is right: false alarms on identical load, and what it finds, by simulation.
 
-`python -m qudag_otel.baseline.simulation` draws windows whose truth is known, compares them with
+`python -m benchmarks.baselines` draws windows whose truth is known, compares them with
 the code that `qudag-otel baseline check` runs, and writes the shares into docs/baselines.md.
 """
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from qudag_otel.baseline import _synthetic as synthetic
+from benchmarks import synthetic
+from benchmarks.synthetic import Noise
 from qudag_otel.baseline._compare import ALPHA, Finding, Verdict, compare
 from qudag_otel.baseline._statistics import BLOCKS
-from qudag_otel.baseline._synthetic import Noise
 from qudag_otel.catalogue import metrics
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LOSS: Final = 0.8
 RISE: Final = 1.3
 """The factor on every duration, when p95 rises by 30%."""
 
-_BEGIN: Final = "<!-- figures: python -m qudag_otel.baseline.simulation -->"
+_BEGIN: Final = "<!-- figures: python -m benchmarks.baselines -->"
 _END: Final = "<!-- end of figures -->"
 _P95_SECONDS: Final = (8.0, 12.0, 17.0, 25.0, 40.0)  # at different places inside their buckets
 _WHOLE_NODE: Final = 5  # so many times fewer runs, since each compares dozens of numbers
@@ -269,7 +269,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments; the process's own by default.
     """
-    parser = argparse.ArgumentParser(prog="python -m qudag_otel.baseline.simulation")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.baselines")
     parser.add_argument("--runs", type=int, default=RUNS, help="pairs of windows a share")
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="the document to write to")
     parser.add_argument("--check", action="store_true", help="exit 1 if it would change")
