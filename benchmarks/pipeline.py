@@ -26,7 +26,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import binary
-from tests.servers.backends import Jaeger, Loki, Prometheus
+from tests.servers.backends import Jaeger, Prometheus, VictoriaLogs
 from tests.servers.build import RECIPES
 from tests.servers.collectors import CONFIG, Collector
 from tests.servers.process import Ports
@@ -298,11 +298,11 @@ def measure(form: Form) -> list[Row]:
         stack.callback(ports.close)
         prometheus = stack.enter_context(Prometheus(folder / "prometheus"))
         jaeger = stack.enter_context(Jaeger(folder / "jaeger"))
-        loki = stack.enter_context(Loki(folder / "loki"))
+        logs = stack.enter_context(VictoriaLogs(folder / "victorialogs"))
         environment = {
             "OTELCOL_TRACES_ENDPOINT": jaeger.otlp_http,
             "OTELCOL_METRICS_ENDPOINT": f"{prometheus.url}/api/v1/otlp",
-            "OTELCOL_LOGS_ENDPOINT": loki.otlp_http,
+            "OTELCOL_LOGS_ENDPOINT": logs.otlp_http,
             **form.gateway,
         }
 
@@ -364,10 +364,10 @@ def _versions() -> str:
     modules = {
         "Collector": ("collector", r"collector/otelcol v(\S+)"),
         "Jaeger (module)": ("jaeger", r"jaegertracing/jaeger v(\S+)"),
-        "Loki": ("loki", r"grafana/loki/v3 v(\S+)"),
+        "VictoriaLogs": ("victorialogs", r"VictoriaMetrics/VictoriaLogs v(\S+)"),
         "telemetrygen": ("telemetrygen", r"cmd/telemetrygen v(\S+)"),
     }
-    found = [f"Prometheus {RECIPES['prometheus'].version}"]
+    found = [f"Prometheus {RECIPES['prometheus'].version.partition('=')[2]}"]
     for name, (folder, pattern) in modules.items():
         text = (ROOT / "tests" / "servers" / "go" / folder / "go.mod").read_text()
         [version, *_] = re.findall(pattern, text)

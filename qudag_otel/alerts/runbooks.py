@@ -36,7 +36,9 @@ class Advice(NamedTuple):
     actions: tuple[str, ...]
 
 
-_LOGS: Final = "Read the log of the node's service in Loki, around the time at which it began."
+_LOGS: Final = (
+    "Read the log of the node's service in VictoriaLogs, around the time at which it began."
+)
 _TRACES: Final = "Open an exemplar of the panel and look where its trace spends the time."
 
 ADVICE: Final[dict[str, Advice]] = {

@@ -45,7 +45,7 @@ DASHBOARDS: Final = (
 
 PROMETHEUS: Final = "prometheus"
 JAEGER: Final = "jaeger"
-LOKI: Final = "loki"
+VICTORIALOGS: Final = "victorialogs"
 ALERTMANAGER: Final = "alertmanager"
 
 

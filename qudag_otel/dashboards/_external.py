@@ -25,6 +25,8 @@ class External:
 
 
 SERVICE_NAME: Final = "service_name"
+LOG_SERVICE: Final = "service.name"
+"""The same in VictoriaLogs, which keeps the dots."""
 SPAN_NAME: Final = "span_name"
 SPAN_KIND: Final = "span_kind"
 STATUS_CODE: Final = "status_code"

@@ -1,17 +1,20 @@
-"""What Grafana puts in place of variables before it asks Prometheus, Loki or Jaeger.
+"""What Grafana puts in place of variables before it asks Prometheus, VictoriaLogs or Jaeger.
 
 Source: Grafana's documentation of global variables and of `$__rate_interval`; the rules for
-several values are those of its Prometheus data source.
+several values are those of its Prometheus data source, and in LogsQL those of VictoriaLogs' plugin.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel.dashboards._view import Source
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _ALL: Final = "$__all"
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)|\$\{(\w+)(?::\w+)?\}")
@@ -52,6 +55,9 @@ class Screen:
         Raises:
             VariableError: It names a variable that the dashboard does not have.
         """
+        if target["datasource"]["type"] == Source.VICTORIALOGS.plugin:
+            filled = self._filled(target["expr"], self._variables(_listed))
+            return filled.replace("in(.*)", "in(*)")  # as the plugin does
         minimum = target.get("interval")
         scrape = duration(self.fill(minimum)) if minimum else self.scrape_seconds
         step = self.step(target)
@@ -61,7 +67,6 @@ class Screen:
                 "__interval": f"{step:.0f}s",
                 "__rate_interval": f"{max(step + scrape, 4 * scrape):.0f}s",
                 "__range": f"{self.seconds:.0f}s",
-                "__auto": f"{step:.0f}s",
             },
         )
 
@@ -71,8 +76,9 @@ class Screen:
         Raises:
             VariableError: It names a variable that is neither known nor the dashboard's.
         """
-        values = {**self._variables(), **(known or {})}
+        return self._filled(text, {**self._variables(_matched), **(known or {})})
 
+    def _filled(self, text: str, values: Mapping[str, str]) -> str:
         def value(match: re.Match[str]) -> str:
             name = match[1] or match[2]
             if name not in values:
@@ -81,22 +87,28 @@ class Screen:
 
         return _VARIABLE.sub(value, text)
 
-    def _variables(self) -> dict[str, str]:
-        return {
-            variable["name"]: _value(variable, self.chosen.get(variable["name"]))
-            for variable in self.dashboard["templating"]["list"]
-        }
+    def _variables(self, several: Callable[[Sequence[str]], str]) -> dict[str, str]:
+        """Each variable's value as it stands in a query; `several` writes a choice of many."""
+        found: dict[str, str] = {}
+        for variable in self.dashboard["templating"]["list"]:
+            selected = self.chosen.get(variable["name"], _selected(variable))
+            if list(selected) == [_ALL]:
+                value = str(variable["allValue"])
+            else:
+                value = several(selected) if variable.get("multi") else "".join(selected)
+            found[variable["name"]] = value
+        return found
 
 
-def _value(variable: Mapping[str, Any], chosen: Sequence[str] | None) -> str:
-    """A variable's value as it stands in a query."""
-    selected = _selected(variable) if chosen is None else list(chosen)
-    if selected == [_ALL]:
-        return str(variable["allValue"])
-    if not variable.get("multi"):
-        return "".join(selected)
+def _matched(selected: Sequence[str]) -> str:
+    """A regular expression, in PromQL."""
     escaped = [_escaped(one) for one in selected]
     return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+
+
+def _listed(selected: Sequence[str]) -> str:
+    """What stands in the brackets of `in`, in LogsQL."""
+    return ",".join(map(json.dumps, selected))
 
 
 def _selected(variable: Mapping[str, Any]) -> list[str]:

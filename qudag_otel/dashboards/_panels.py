@@ -16,7 +16,6 @@ from qudag_otel.dashboards._sdk import (
     build,
     common,
     dashboard,
-    loki,
     prometheus,
 )
 from qudag_otel.dashboards._transformations import transformations
@@ -33,7 +32,7 @@ from qudag_otel.dashboards._view import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qudag_otel.dashboards._view import Label, Placed
 
@@ -41,7 +40,7 @@ _RESOLUTION: Final = "$interval"
 _LOG_LINES: Final = 500
 _SOURCE_VARIABLES: Final = {
     Source.PROMETHEUS: "datasource",
-    Source.LOKI: "loki",
+    Source.VICTORIALOGS: "victorialogs",
     Source.JAEGER: "jaeger",
 }
 """The variable that holds the uid of the data source to ask."""
@@ -49,7 +48,7 @@ _SOURCE_VARIABLES: Final = {
 
 def source_of(source: Source) -> common.DataSourceRef:
     """The data source chosen at the top of the dashboard."""
-    return common.DataSourceRef(type_val=source.value, uid=f"${{{_SOURCE_VARIABLES[source]}}}")
+    return common.DataSourceRef(type_val=source.plugin, uid=f"${{{_SOURCE_VARIABLES[source]}}}")
 
 
 def panel(placed: Placed, x: int, y: int) -> build.Panel:
@@ -103,19 +102,11 @@ def _referenced(
     ]
 
 
-class _Jaeger(Builder[Dataquery]):
-    """A query to Jaeger, for which the SDK has no builder."""
+class _Plain(Builder[Dataquery]):
+    """A query to a data source for which the SDK has no builder."""
 
-    def __init__(self, search: TraceSearch, ref: str) -> None:
-        self._query = {
-            "datasource": source_of(Source.JAEGER),
-            "refId": ref,
-            "queryType": "search",
-            "service": search.service,
-            "tags": search.tags,
-            "minDuration": search.min_duration,
-            "limit": search.limit,
-        }
+    def __init__(self, source: Source, ref: str, query: Mapping[str, str | int]) -> None:
+        self._query = {"datasource": source_of(source), "refId": ref, **query}
 
     def build(self) -> Dataquery:
         """The query, without what was left empty."""
@@ -124,9 +115,9 @@ class _Jaeger(Builder[Dataquery]):
 
 def _target(view: View, query: Query | TraceSearch, ref: str) -> Builder[Dataquery]:
     if isinstance(query, TraceSearch):
-        return _Jaeger(query, ref)
-    if view.source is Source.LOKI:
-        return _loki(view, query, ref)
+        return _Plain(Source.JAEGER, ref, _search(query))
+    if view.source is Source.VICTORIALOGS:
+        return _Plain(Source.VICTORIALOGS, ref, _logs(view, query))
     target = (
         prometheus.Dataquery()
         .datasource(source_of(Source.PROMETHEUS))
@@ -146,16 +137,24 @@ def _legend(query: Query) -> str:
     return "{{le}}" if query.shape is Shape.HEATMAP else query.legend
 
 
-def _loki(view: View, query: Query, ref: str) -> loki.Dataquery:
-    target = (
-        loki.Dataquery()
-        .datasource(source_of(Source.LOKI))
-        .expr(query.expression)
-        .legend_format(query.legend)
-        .query_type("instant" if query.instant else "range")
-        .ref_id(ref)
-    )
-    return target.max_lines(_LOG_LINES) if view.kind is Kind.LOGS else target
+def _search(search: TraceSearch) -> Mapping[str, str | int]:
+    return {
+        "queryType": "search",
+        "service": search.service,
+        "tags": search.tags,
+        "minDuration": search.min_duration,
+        "limit": search.limit,
+    }
+
+
+def _logs(view: View, query: Query) -> Mapping[str, str | int]:
+    if view.kind is Kind.LOGS:
+        return {"expr": query.expression, "queryType": "instant", "maxLines": _LOG_LINES}
+    return {
+        "expr": query.expression,
+        "queryType": "stats" if query.instant else "statsRange",
+        "legendFormat": query.legend,
+    }
 
 
 def _thresholds(steps: Sequence[Step]) -> build.ThresholdsConfig:

@@ -11,7 +11,7 @@ import warnings
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Prefer using", DeprecationWarning)
     from grafana_foundation_sdk.builders import dashboard as build
-    from grafana_foundation_sdk.builders import loki, prometheus
+    from grafana_foundation_sdk.builders import prometheus
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.cog.plugins import register_default_plugins
@@ -44,7 +44,6 @@ __all__ = [
     "dashboard",
     "heatmap",
     "logs",
-    "loki",
     "nodegraph",
     "prometheus",
     "register_default_plugins",

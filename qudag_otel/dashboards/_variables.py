@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 ANYTHING: Final = ".*"
 """What "All" stands for: also matches what appeared after the list was read."""
-SOMETHING: Final = ".+"
-"""What "All" stands for where a label must be there."""
 _ALL: Final = dashboard.VariableOption(text=["All"], value=["$__all"], selected=True)
 _SLOW: Final = "100ms,500ms,1s,5s,30s,60s"
 _INTERVALS: Final = "15s,30s,1m,5m,15m,1h"
@@ -36,8 +34,8 @@ def _source(name: str, source: Source, label: str) -> Builder[dashboard.Variable
     return (
         build.DatasourceVariable(name)
         .label(label)
-        .type(source.value)
-        .current(_option(source.name.title(), source.value))
+        .type(source.plugin)
+        .current(_option(source.title, source.uid))
     )
 
 
@@ -65,17 +63,17 @@ def _many(name: str, label: str, query: str) -> Builder[dashboard.VariableModel]
 
 
 def _log_service() -> Builder[dashboard.VariableModel]:
-    """The services that write logs. Loki asks for at least one matcher that excludes something."""
+    """The services that write logs."""
     return (
         build.QueryVariable("log_service")
         .label("Service")
-        .datasource(source_of(Source.LOKI))
-        .query({"label": x.SERVICE_NAME, "stream": "", "type": 1, "refId": "log_service"})
+        .datasource(source_of(Source.VICTORIALOGS))
+        .query({"type": "fieldValue", "field": x.LOG_SERVICE, "query": "*", "refId": "log_service"})
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)
         .include_all(include_all=True)
-        .all_value(SOMETHING)
+        .all_value(ANYTHING)
         .current(_ALL)
     )
 
@@ -85,7 +83,7 @@ _OURS: Final = '{__name__=~"qudag_.+"}'
 VARIABLES: Final[Mapping[str, Callable[[], Builder[dashboard.VariableModel]]]] = {
     "datasource": lambda: _source("datasource", Source.PROMETHEUS, "Metrics"),
     "jaeger": lambda: _source("jaeger", Source.JAEGER, "Traces"),
-    "loki": lambda: _source("loki", Source.LOKI, "Logs"),
+    "victorialogs": lambda: _source("victorialogs", Source.VICTORIALOGS, "Logs"),
     "node_id": lambda: _many("node_id", "Node", f"label_values({_OURS}, {a.NODE_ID.key})"),
     "swarm_id": lambda: _many("swarm_id", "Swarm", f"label_values({_OURS}, {a.SWARM_ID.key})"),
     "component": lambda: _many(

@@ -31,11 +31,16 @@ class Kind(enum.Enum):
 
 
 class Source(enum.Enum):
-    """Where a query goes; the values are the plugin types, which are also the provisioned uids."""
+    """Where a query goes: the provisioned uid, the plugin's type, and what people call it."""
 
-    PROMETHEUS = uids.PROMETHEUS
-    LOKI = uids.LOKI
-    JAEGER = uids.JAEGER
+    PROMETHEUS = uids.PROMETHEUS, "prometheus", "Prometheus"
+    VICTORIALOGS = uids.VICTORIALOGS, "victoriametrics-logs-datasource", "VictoriaLogs"
+    JAEGER = uids.JAEGER, "jaeger", "Jaeger"
+
+    def __init__(self, uid: str, plugin: str, title: str) -> None:
+        self.uid = uid
+        self.plugin = plugin
+        self.title = title
 
 
 class Shape(enum.Enum):
@@ -51,7 +56,7 @@ class Query:
     """One query of a panel.
 
     Args:
-        expression: PromQL or LogQL.
+        expression: PromQL or LogsQL.
         legend: The name of each series, with labels in double braces.
         shape: The form in which Prometheus' answer is wanted.
         instant: Ask for the latest value only.

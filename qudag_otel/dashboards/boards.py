@@ -292,7 +292,15 @@ LOGS: Final = Board(
             ),
         ),
     ),
-    variables=("datasource", "loki", "node_id", "swarm_id", "log_service", "search", "interval"),
+    variables=(
+        "datasource",
+        "victorialogs",
+        "node_id",
+        "swarm_id",
+        "log_service",
+        "search",
+        "interval",
+    ),
 )
 
 TELEMETRY: Final = Board(

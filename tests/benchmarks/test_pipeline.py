@@ -20,7 +20,7 @@ from benchmarks.pipeline import (
 
 LOADS = (*SIGNALS, DEMO)
 TARGETS = ("gateway", "pass-through")
-SERVERS = ("collector", "jaeger", "loki", "prometheus", "telemetrygen")
+SERVERS = ("collector", "jaeger", "prometheus", "telemetrygen", "victorialogs")
 
 
 @pytest.fixture(scope="module")

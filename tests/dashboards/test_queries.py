@@ -1,4 +1,4 @@
-"""Every query of every panel against the real Prometheus, Jaeger and Loki, filled by the demo."""
+"""Every query of every panel against the real servers, filled by the demo."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import re
 import time
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qudag_otel.dashboards._interpolate import Screen
+from qudag_otel.dashboards._view import Source
 from tests.dashboards.files import Asked, asked
 from tests.demo.programs import running
+from tests.servers.api import get_lines
 from tests.servers.waiting import eventually
 
 if TYPE_CHECKING:
@@ -102,18 +105,24 @@ def test_every_prometheus_query_returns_data(filled: Pipeline) -> None:
     assert len(empty) < len(queries) / 3
 
 
-def test_every_loki_query_returns_lines_or_counts(filled: Pipeline) -> None:
-    """The demo's records are found by the dashboards' selectors."""
+LOGS_API = {"instant": "query", "stats": "stats_query", "statsRange": "stats_query_range"}
+
+
+@pytest.mark.parametrize("chosen", [{}, {"node_id": ["node-1", "node-2"], "search": ["a"]}])
+def test_every_log_query_returns_lines_or_counts(
+    filled: Pipeline, chosen: dict[str, list[str]]
+) -> None:
+    """The demo's records are found by the dashboards' selectors, before and after one chooses."""
 
     def answered(one: Asked) -> None:
-        now = time.time_ns()
-        data = _ask(
-            f"{filled.loki.url}/loki/api/v1/query_range",
-            query=_screen(one).query(one.target), start=now - int(SECONDS * 1e9), end=now,
-        )  # fmt: skip
-        assert data["data"]["result"], one.target["expr"]
+        screen = _screen(one)
+        screen = replace(screen, chosen={**screen.chosen, **chosen})
+        url = f"{filled.logs.url}/select/logsql/{LOGS_API[one.target['queryType']]}"
+        found = get_lines(url, query=screen.query(one.target), start=f"{SECONDS}s", step="5s")
+        assert found
+        assert "data" not in found[0] or found[0]["data"]["result"]
 
-    for one in asked("loki"):
+    for one in asked(Source.VICTORIALOGS.plugin):
         eventually(lambda one=one: answered(one))  # type: ignore[misc]
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Loki with data of which the truth is known."""
+"""A real Prometheus and a real VictoriaLogs with data of which the truth is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from qudag_otel.catalogue import metrics as m
 from tests.baseline.history import History
-from tests.servers.backends import Loki
+from tests.servers.backends import VictoriaLogs
 from tests.servers.build import REPOSITORY
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ def _operations(history: History) -> None:
 
 
 @pytest.fixture(scope="session")
-def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
-    """A Loki to which an application has sent a few known lines."""
-    with Loki(tmp_path_factory.mktemp("lines")) as server:
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaLogs]:
+    """A VictoriaLogs to which an application has sent a few known lines."""
+    with VictoriaLogs(tmp_path_factory.mktemp("lines")) as server:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         environment = {
             **kept,

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.guide.conftest import metric_of
-from tests.servers.api import get
 from tests.servers.build import REPOSITORY
 from tests.servers.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.guide.conftest import Past
-    from tests.servers.backends import Loki
+    from tests.servers.backends import VictoriaLogs
 
 GUIDE: Final = (REPOSITORY / "docs" / "guide.md").read_text()
 BLOCKS: Final = re.findall(
-    r"^```(promql|logql) ?(\S*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE
+    r"^```(promql|logsql) ?(\S*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE
 )
 QUERIES: Final[dict[str, dict[str, str]]] = {
     language: {name: text for kind, name, text in BLOCKS if kind == language}
-    for language in ("promql", "logql")
+    for language in ("promql", "logsql")
 }
 
 Answer = dict[tuple[str, ...], float]
@@ -98,9 +96,9 @@ def test_guide_every_block_has_a_name_and_a_truth() -> None:
     """A query cannot be added to the guide without saying what it must answer."""
     assert all(name for _, name, _ in BLOCKS)
     assert len(BLOCKS) == sum(map(len, QUERIES.values()))
-    assert GUIDE.count("```promql") + GUIDE.count("```logql") == len(BLOCKS)
+    assert GUIDE.count("```promql") + GUIDE.count("```logsql") == len(BLOCKS)
     assert set(QUERIES["promql"]) == {*TRUTH, "series-by-metric"}
-    assert set(QUERIES["logql"]) == {*LINES, "errors-by-component"}
+    assert set(QUERIES["logsql"]) == {*LINES, "errors-by-component"}
 
 
 @pytest.mark.servers("prometheus")
@@ -136,27 +134,24 @@ def test_promql_names_and_labels_are_the_catalogues() -> None:
             assert used <= known | {"le", "__name__", "alertname", "severity"}, name
 
 
-@pytest.mark.servers("loki")
+@pytest.mark.servers("victorialogs")
 @pytest.mark.parametrize("name", LINES)
-def test_logql_lines_are_the_truth(lines: Loki, name: str) -> None:
+def test_logsql_lines_are_the_truth(lines: VictoriaLogs, name: str) -> None:
     """The query finds the lines that were logged, and no other."""
 
     def found() -> None:
-        assert {line for _, line in lines.query(QUERIES["logql"][name])} == LINES[name]
+        assert set(lines.messages(QUERIES["logsql"][name])) == LINES[name]
 
     eventually(found)
 
 
-@pytest.mark.servers("loki")
-def test_logql_errors_by_component_counts_lines(lines: Loki) -> None:
+@pytest.mark.servers("victorialogs")
+def test_logsql_errors_by_component_counts_lines(lines: VictoriaLogs) -> None:
     """Two error lines of the pool, one of the cache."""
 
     def found() -> None:
-        url = f"{lines.url}/loki/api/v1/query"
-        query = QUERIES["logql"]["errors-by-component"]
-        data = get(url, query=query, time=time.time() + 1)["data"]["result"]
-        counts = {one["metric"]["qudag_component"]: float(one["value"][1]) for one in data}
-        assert counts == {"pool": 2, "cache": 1}
+        rows = lines.query(QUERIES["logsql"]["errors-by-component"])
+        assert {row["qudag.component"]: row["lines"] for row in rows} == {"pool": "2", "cache": "1"}
 
     eventually(found)
 

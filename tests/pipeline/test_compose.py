@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from qudag_otel.dashboards._view import Source
 from tests.servers.backends import BACKENDS, ROUTING, RULES
 from tests.servers.build import REPOSITORY, binary
 from tests.servers.collectors import CONFIG
@@ -24,6 +25,7 @@ PUBLISHED = {
     "prometheus": {9091: 9090},
     "alertmanager": {9093: 9093},
     "jaeger": {16686: 16686},
+    "victorialogs": {9428: 9428},
     "collector": {4317: 4317, 4318: 4318},
 }
 
@@ -58,7 +60,7 @@ def test_project_holds_the_stack_and_the_demo_only_by_profile(project: dict[str,
     """Six services start by themselves; the demo only where it is asked for."""
     demo = _services(project)["demo"]
     assert demo["profiles"] == ["demo"]
-    assert set(_services(project)) - {"demo"} == {*PUBLISHED, "loki"}
+    assert set(_services(project)) - {"demo"} == set(PUBLISHED)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_parser_refuses_a_file_that_is_wrong(
 ) -> None:
     """The check of the real file can fail: unknown keys and wrong values do not pass."""
     wrong = yaml.safe_load(COMPOSE.read_text())
-    wrong["services"]["loki"][key] = value
+    wrong["services"]["victorialogs"][key] = value
     path = tmp_path / "compose.yaml"
     path.write_text(yaml.safe_dump(wrong))
     done = _parsed(path)
@@ -121,7 +123,6 @@ def test_mounted_files_are_the_ones_that_the_tests_run(project: dict[str, Any]) 
         "prometheus": {BACKENDS / "prometheus.yaml", BACKENDS / "targets", RULES},
         "alertmanager": {ROUTING, ROUTING.parent / "receivers"},
         "jaeger": {BACKENDS / "jaeger.yaml"},
-        "loki": {BACKENDS / "loki.yaml"},
         "grafana": {grafana / "provisioning", grafana / "dashboards"},
     }
 
@@ -152,14 +153,14 @@ def test_services_run_with_least_rights_and_limits(project: dict[str, Any]) -> N
 
 
 def test_services_start_by_health_of_what_they_need(project: dict[str, Any]) -> None:
-    """Each server has a health check, and nobody waits for one that has none."""
+    """Each server that can has a health check, and nobody waits for one that has none."""
     services = _services(project)
     for name, service in services.items():
-        assert name == "demo" or service["healthcheck"]["test"][0] == "CMD", name
+        assert ("healthcheck" in service) == (name not in {"demo", "victorialogs"}), name
         for needed, condition in service.get("depends_on", {}).items():
-            assert condition["condition"] == "service_healthy", name
-            assert services[needed]["healthcheck"], needed
-    assert set(services["collector"]["depends_on"]) == {"prometheus", "jaeger", "loki"}
+            tells = "healthcheck" in services[needed]
+            assert condition["condition"] == f"service_{'healthy' if tells else 'started'}", name
+    assert set(services["collector"]["depends_on"]) == {"prometheus", "jaeger", "victorialogs"}
 
 
 def test_networks_keep_the_backends_inside(project: dict[str, Any]) -> None:
@@ -184,6 +185,19 @@ def test_grafana_has_no_default_password_and_tells_nobody(project: dict[str, Any
         assert environment[name] == "false", name
 
 
+def test_grafana_gets_the_plugin_of_the_log_data_source_in_one_version(
+    project: dict[str, Any],
+) -> None:
+    """The provisioned data source has its plugin; nothing else is downloaded or updated."""
+    environment = _services(project)["grafana"]["environment"]
+    plugin, _, version = environment["GF_PLUGINS_PREINSTALL_SYNC"].partition("@")
+    assert plugin == Source.VICTORIALOGS.plugin
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert environment["GF_PLUGINS_PREINSTALL_AUTO_UPDATE"] == "false"
+    offline = json.loads(_parsed(COMPOSE, QUDAG_GRAFANA_OFFLINE="true").stdout)
+    assert _services(offline)["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+
+
 def test_no_server_offers_its_lifecycle_or_admin_api(project: dict[str, Any]) -> None:
     """Nobody can stop Prometheus or delete its series over HTTP."""
     for name, service in _services(project).items():
@@ -202,7 +216,6 @@ def test_container_variables_are_read_by_the_files(project: dict[str, Any]) -> N
     files = {
         "collector": "".join(path.read_text() for path in CONFIG.glob("*.yaml")),
         "jaeger": (BACKENDS / "jaeger.yaml").read_text(),
-        "loki": (BACKENDS / "loki.yaml").read_text(),
     }
     for name, text in files.items():
         declared = yaml.safe_load(COMPOSE.read_text())["services"][name]["environment"]
@@ -240,7 +253,7 @@ def test_data_sources_of_grafana_are_services_with_stable_uids(project: dict[str
     """The uids that dashboards refer to, at addresses that exist."""
     path = REPOSITORY / "grafana" / "provisioning" / "datasources" / "stack.yaml"
     sources = {one["uid"]: one["url"] for one in yaml.safe_load(path.read_text())["datasources"]}
-    assert set(sources) == {"prometheus", "jaeger", "loki", "alertmanager"}
+    assert set(sources) == {"prometheus", "jaeger", "victorialogs", "alertmanager"}
     for url in sources.values():
         host = url.removeprefix("http://").partition(":")[0]
         assert host in _services(project), url

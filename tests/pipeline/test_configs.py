@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-pytestmark = pytest.mark.servers("prometheus", "alertmanager", "collector", "jaeger", "loki")
+pytestmark = pytest.mark.servers(
+    "prometheus", "alertmanager", "collector", "jaeger", "victorialogs"
+)
 
 ROLES = {
     "agent": ("common", "agent"),
@@ -148,18 +150,6 @@ def test_prometheus_file_is_valid(tmp_path: Path) -> None:
 def test_alertmanager_file_is_valid() -> None:
     """`amtool check-config` accepts it."""
     done = _run(binary("amtool"), "check-config", ROUTING)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_loki_file_is_valid(tmp_path: Path) -> None:
-    """`loki -verify-config` accepts it with its defaults."""
-    done = _run(
-        binary("loki"),
-        f"-config.file={BACKENDS / 'loki.yaml'}",
-        "-config.expand-env=true",
-        "-verify-config",
-        environment={"LOKI_STORAGE": str(tmp_path)},
-    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -98,32 +99,37 @@ def test_exemplar_label_of_the_provisioned_link_names_a_trace_in_jaeger(
 def test_trace_to_logs_link_finds_the_lines_of_the_trace(
     pipeline: Pipeline, linked: Linked
 ) -> None:
-    """The query of the Jaeger data source returns exactly this trace's lines from Loki."""
+    """The query of the Jaeger data source returns exactly this trace's lines."""
     link = _sources()["jaeger"]["jsonData"]["tracesToLogsV2"]
-    assert _sources()[link["datasourceUid"]]["type"] == "loki"
+    assert _sources()[link["datasourceUid"]]["type"] == "victoriametrics-logs-datasource"
     query = _resolved(link["query"], __trace0traceId=linked.trace_id)
 
     def found() -> None:
-        assert [line for _, line in pipeline.loki.query(query)] == [LINE]
+        assert pipeline.logs.messages(query) == [LINE]
 
     eventually(found)
 
 
-def test_log_to_trace_link_reads_the_trace_id_from_a_label(
+def _linked_by(name: str, line: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """A derived field of the log data source, and the link that it makes of a line."""
+    fields = _sources()["victorialogs"]["jsonData"]["derivedFields"]
+    [field] = [one for one in fields if one["name"] == name]
+    assert field["matcherType"] == "label"
+    return field, _resolved(field["url"], __value0raw=line[field["matcherRegex"]])
+
+
+def _line(pipeline: Pipeline) -> dict[str, str]:
+    [line] = pipeline.logs.query(f'{{service.name="{SERVICE}"}}')
+    return line
+
+
+def test_log_to_trace_link_reads_the_trace_id_from_the_line(
     pipeline: Pipeline, linked: Linked
 ) -> None:
-    """The derived field's label is on the line, and its value opens the trace."""
-    [field] = _sources()["loki"]["jsonData"]["derivedFields"]
-    assert field["matcherType"] == "label"
+    """The derived field is on the line, and its value opens the trace."""
+    field, trace_id = _linked_by("Trace", eventually(lambda: _line(pipeline)))
     assert _sources()[field["datasourceUid"]]["type"] == "jaeger"
-
-    def line() -> Mapping[str, str]:
-        [(labels, _)] = pipeline.loki.query(f'{{service_name="{SERVICE}"}}')
-        return labels
-
-    labels = eventually(line)
-    [value] = [value for label, value in labels.items() if re.search(field["matcherRegex"], label)]
-    trace_id = _resolved(field["url"], __value0raw=value)
+    assert trace_id == linked.trace_id
     assert eventually(lambda: _spans(pipeline, trace_id)) == [SPAN]
 
 
@@ -142,20 +148,25 @@ def test_trace_to_metrics_links_select_existing_series(pipeline: Pipeline, linke
         eventually(drawn)
 
 
-def test_log_to_metrics_link_selects_series_of_the_service(
+def test_log_to_metrics_link_opens_the_dashboard_of_the_service(
     pipeline: Pipeline, linked: Linked
 ) -> None:
-    """The correlation of a log line's service finds its span metrics."""
-    [link] = _sources()["loki"]["correlations"]
-    assert _sources()[link["targetUID"]]["type"] == "prometheus"
-    config = link["config"]
-    query = _resolved(config["target"]["expr"], **{config["field"]: SERVICE})
+    """The link of a line names a dashboard and a variable of it, and the service is a choice."""
+    assert linked
+    _, link = _linked_by("Metrics", eventually(lambda: _line(pipeline)))
+    path, _, choice = link.partition("?var-")
+    variable, _, value = choice.partition("=")
+    file = REPOSITORY / "grafana" / "dashboards" / f"{path.removeprefix('/d/')}.json"
+    variables = json.loads(file.read_text())["templating"]["list"]
+    [query] = [one["query"]["query"] for one in variables if one["name"] == variable]
+    [(series, label)] = re.findall(r"^label_values\((\w+), (\w+)\)$", query)
 
-    def drawn() -> None:
-        found = pipeline.prometheus.query(_without_rates(query))
-        assert {one.labels["span_name"] for one in found} == {SPAN}
+    def offered() -> None:
+        found = pipeline.prometheus.query(f"group by ({label}) ({series})")
+        assert value == SERVICE
+        assert value in {one.labels[label] for one in found}
 
-    eventually(drawn)
+    eventually(offered)
 
 
 def _without_rates(promql: str) -> str:

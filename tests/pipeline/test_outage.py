@@ -49,7 +49,7 @@ class Steady:
 
 def _lost(pipeline: Pipeline, steady: Steady) -> list[str]:
     """What of the application's work did not arrive, or arrived twice."""
-    lines = [line for _, line in pipeline.loki.query(f'{{service_name="{SERVICE}"}}')]
+    lines = pipeline.logs.messages(f'{{service.name="{SERVICE}"}}')
     traces = [trace["traceID"] for trace in pipeline.jaeger.traces(SERVICE)]
     # Every sample that was sent, not just the last one: the outage leaves no gap.
     [steps] = pipeline.prometheus.samples(f'tests_steps_total{{service_name="{SERVICE}"}}[10m]')
@@ -70,7 +70,7 @@ def test_outage_of_all_backends_with_restarts_of_the_collector_loses_nothing(
         steady = Steady(app)
         steady.steps(3)
         eventually(lambda: _assert_nothing_lost(pipeline, steady))
-        for server in (pipeline.prometheus, pipeline.jaeger, pipeline.loki):
+        for server in (pipeline.prometheus, pipeline.jaeger, pipeline.logs):
             server.stop()
         steady.steps(3)
         pipeline.collector.stop()
@@ -80,7 +80,7 @@ def test_outage_of_all_backends_with_restarts_of_the_collector_loses_nothing(
         eventually(lambda: _assert_all_queued(pipeline, steady))
         pipeline.collector.kill()  # what is in its queues survives even that
         pipeline.collector.start()
-        for server in (pipeline.prometheus, pipeline.jaeger, pipeline.loki):
+        for server in (pipeline.prometheus, pipeline.jaeger, pipeline.logs):
             server.start()
         steady.steps(3)
         eventually(lambda: _assert_nothing_lost(pipeline, steady), timeout=90)
@@ -92,7 +92,7 @@ def test_backend_that_is_killed_keeps_what_it_acknowledged(tmp_path: Path) -> No
         steady = Steady(app)
         steady.steps(3)
         eventually(lambda: _assert_nothing_lost(pipeline, steady))
-        backends = (pipeline.prometheus, pipeline.jaeger, pipeline.loki)
+        backends = (pipeline.prometheus, pipeline.jaeger, pipeline.logs)
         for server in backends:
             server.kill()
         for server in backends:

@@ -110,7 +110,7 @@ def _answers(pipeline: Pipeline, trace: str) -> dict[str, str]:
     query, exemplars = pipeline.prometheus.query, pipeline.prometheus.exemplars
     found = {
         "span": str(pipeline.jaeger.trace(trace)),
-        "lines": str(pipeline.loki.query(f'{{service_name="{MARK}"}}')),
+        "lines": str(pipeline.logs.query(f'{{service.name="{MARK}"}}')),
         "counter": str(query("tests_slips_total")),
         "histogram": str(query("tests_slip_duration_count")),
         "viewed": str(query("tests_slip_viewed_count")),
@@ -132,7 +132,7 @@ def test_planted_secrets_are_in_no_server(slipped: tuple[Pipeline, str], tmp_pat
         assert [secret for secret in SECRETS if secret in text] == [], name
     pipeline.stop()  # what was only in memory is in the files now
     holding = {path.relative_to(tmp_path).parts[0] for path in _files_with(tmp_path, MARK)}
-    assert holding >= {"prometheus", "jaeger", "loki", "collector"}
+    assert holding >= {"prometheus", "jaeger", "victorialogs", "collector"}
     for secret in SECRETS:
         assert _files_with(tmp_path, secret) == [], secret
 

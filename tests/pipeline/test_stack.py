@@ -17,7 +17,7 @@ import pytest
 from opentelemetry.trace import format_trace_id
 
 from tests.pipeline.application import Application
-from tests.servers.api import get
+from tests.servers.api import get, get_lines
 from tests.servers.build import REPOSITORY
 from tests.servers.native import PORTS, NativeStack, StackError
 from tests.servers.process import Ports
@@ -26,7 +26,9 @@ from tests.servers.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.servers("prometheus", "alertmanager", "collector", "jaeger", "loki")
+pytestmark = pytest.mark.servers(
+    "prometheus", "alertmanager", "collector", "jaeger", "victorialogs"
+)
 
 # What a container engine would be called by; recorded, since there may be no engine here.
 FAKE_DOCKER = """#!/bin/sh
@@ -116,7 +118,7 @@ def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack)
             app.flush()
     trace = f"{stack.url('jaeger')}/api/traces/{format_trace_id(span.get_span_context().trace_id)}"
     eventually(lambda: get(trace))
-    targets = {"prometheus", "alertmanager", "jaeger", "loki"}
+    targets = {"prometheus", "alertmanager", "jaeger", "victorialogs"}
     eventually(lambda: _assert_targets(stack, targets))
 
     assert "Server is ready to receive web requests" in stack.run("logs").stdout
@@ -137,7 +139,7 @@ def test_demo_sent_into_the_stack_is_found_by_api_where_it_was_told(stack: Stack
         "demo", "STACK=1", "ARGS=--headless --duration 4 --rate 10 --fault error-burst"
     )
     assert demo.returncode == 0, demo.stderr
-    for server in ("prometheus", "jaeger", "loki", "alertmanager"):
+    for server in ("prometheus", "jaeger", "victorialogs", "alertmanager"):
         assert stack.url(server) in demo.stderr
     assert json.loads(demo.stdout)["messages"] > 0
 
@@ -149,10 +151,8 @@ def test_demo_sent_into_the_stack_is_found_by_api_where_it_was_told(stack: Stack
         assert float(series[0]["value"][1]) > 0
         traces = get(f"{stack.url('jaeger')}/api/traces", service="qudag-demo", limit=5)["data"]
         assert len(traces) == 5
-        lines = get(
-            f"{stack.url('loki')}/loki/api/v1/query_range", query='{service_name="qudag-demo"}'
-        )["data"]["result"]
-        assert lines
+        logs = f"{stack.url('victorialogs')}/select/logsql/query"
+        assert get_lines(logs, query='{service.name="qudag-demo"}', limit=5)
 
     eventually(found)
 
@@ -176,9 +176,9 @@ def test_stack_with_a_port_in_use_says_which_and_starts_nothing(stack: Stack) ->
 
 def test_stack_with_a_port_that_is_no_port_says_so(stack: Stack) -> None:
     """A mistyped variable is named with its value."""
-    up = stack.run("up", QUDAG_LOKI_PORT="31OO")
+    up = stack.run("up", QUDAG_VICTORIALOGS_PORT="94Z8")
     assert up.returncode == 1
-    assert "QUDAG_LOKI_PORT=31OO is not a port" in up.stderr
+    assert "QUDAG_VICTORIALOGS_PORT=94Z8 is not a port" in up.stderr
 
 
 def test_stack_without_go_or_engine_names_both_remedies(stack: Stack, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def protected(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> I
         "OTELCOL_INSTANCE": "protected",
         "OTELCOL_TRACES_ENDPOINT": pipeline.jaeger.otlp_http,
         "OTELCOL_METRICS_ENDPOINT": f"{pipeline.prometheus.url}/api/v1/otlp",
-        "OTELCOL_LOGS_ENDPOINT": pipeline.loki.otlp_http,
+        "OTELCOL_LOGS_ENDPOINT": pipeline.logs.otlp_http,
     }
     with Collector(folder / "run", configs=GATEWAY, environment=environment) as gateway:
         yield Protected(gateway, server / "token", *(folder / name for name in agents))
@@ -108,8 +108,7 @@ def test_agent_with_certificate_and_token_hands_on_every_signal(
     def arrived() -> None:
         trace = pipeline.jaeger.trace(format_trace_id(span.get_span_context().trace_id))
         assert [one["operationName"] for one in trace["spans"]] == ["two tiers"]
-        [(_, line)] = pipeline.loki.query('{service_name="tiered"}')
-        assert line == "through two tiers"
+        assert pipeline.logs.messages('{service.name="tiered"}') == ["through two tiers"]
         [throughput] = pipeline.prometheus.query(
             f'{metric.prometheus_name}{{service_name="tiered",node_id="n-1"}}'
         )
@@ -221,7 +220,7 @@ def test_agent_that_meets_an_unknown_gateway_keeps_its_data(
     agent.stop()
     [queue] = agent.storage.glob("*_logs")
     assert b"for the right gateway only" in queue.read_bytes()
-    assert pipeline.loki.query('{service_name="careful"}') == []
+    assert pipeline.logs.query('{service.name="careful"}') == []
 
 
 def test_agent_with_a_wrong_token_drops_its_data_and_says_so(
@@ -245,7 +244,7 @@ def test_agent_with_a_wrong_token_drops_its_data_and_says_so(
         assert "Dropping data" in log
 
     eventually(dropped)
-    assert pipeline.loki.query('{service_name="mistaken"}') == []
+    assert pipeline.logs.query('{service.name="mistaken"}') == []
 
 
 def test_token_that_is_replaced_is_read_again(protected: Protected) -> None:

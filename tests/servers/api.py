@@ -6,7 +6,12 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 
 class ApiError(AssertionError):
@@ -19,10 +24,19 @@ def get(url: str, **parameters: str | float) -> Any:
     Raises:
         ApiError: no connection, a status other than 2xx, or no JSON.
     """
+    return _get(url, json.loads, parameters)
+
+
+def get_lines(url: str, **parameters: str | float) -> list[Any]:
+    """GET and parse one JSON value a line; raises as `get`."""
+    return _get(url, lambda text: [json.loads(line) for line in text.splitlines()], parameters)
+
+
+def _get(url: str, parse: Callable[[str], T], parameters: Mapping[str, str | float]) -> T:
     query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
     try:
         with urllib.request.urlopen(url + query, timeout=10) as response:
-            return json.load(response)
+            return parse(response.read().decode())
     except urllib.error.HTTPError as error:
         raise ApiError(f"{url}{query}: {error.code} {error.read().decode()[:500]}") from error
     except (OSError, ValueError) as error:

@@ -1,9 +1,10 @@
-"""Prometheus, Jaeger, Loki and Alertmanager, run from the project's own configuration files."""
+"""Prometheus, Jaeger, VictoriaLogs and Alertmanager, run from the project's own configuration."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from tests.servers.api import get
+from tests.servers.api import get, get_lines
 from tests.servers.build import REPOSITORY, binary
 from tests.servers.process import Ports, Server
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+COMPOSE = REPOSITORY / "compose.yaml"
 BACKENDS = REPOSITORY / "collector-config" / "backends"
 RULES = REPOSITORY / "alerts" / "rules"
 ROUTING = REPOSITORY / "alerts" / "alertmanager.yaml"
@@ -246,40 +248,37 @@ class Jaeger(Server):
         return found
 
 
-class Loki(Server):
-    """Loki on collector-config/backends/loki.yaml."""
+class VictoriaLogs(Server):
+    """VictoriaLogs with the flags of compose.yaml: it has no configuration file."""
 
-    name = "loki"
+    name = "victorialogs"
 
     def __init__(self, folder: Path, *, ports: Ports | None = None) -> None:
-        """Prepare, do not start; `ports` are "loki" and "loki_grpc"."""
+        """Prepare, do not start; `ports` is "victorialogs"."""
         ports = ports or Ports()
-        http, grpc = ports["loki"], ports["loki_grpc"]
-        self.otlp_http = f"http://{http}/otlp"
+        port = ports["victorialogs"]
+        self.otlp_http = f"http://{port}/insert/opentelemetry"
         super().__init__(
             [
-                binary("loki"),
-                f"-config.file={BACKENDS / 'loki.yaml'}",
-                "-config.expand-env=true",
+                binary("victoria-logs"),
+                f"-httpListenAddr={port}",
+                f"-storageDataPath={folder / 'data'}",
+                *_flags("victorialogs", but=("-httpListenAddr", "-storageDataPath")),
             ],
-            url=f"http://{http}",
-            health=f"http://{http}/ready",
+            url=f"http://{port}",
+            health=f"http://{port}/health",
             folder=folder,
             storage=folder / "data",
-            environment={
-                "LOKI_HTTP_PORT": str(http.number),
-                "LOKI_GRPC_PORT": str(grpc.number),
-                "LOKI_STORAGE": str(folder / "data"),
-            },
             ports=ports,
         )
 
-    def query(self, logql: str, *, limit: int = 5000) -> list[tuple[dict[str, str], str]]:
-        """Lines of the last hour: each line's labels (structured metadata among them) and text."""
-        end = int((time.time() + 60) * 1e9)
-        url = f"{self.url}/loki/api/v1/query_range"
-        data = get(url, query=logql, limit=limit, start=end - 3_660_000_000_000, end=end)["data"]
-        return [(one["stream"], line[1]) for one in data["result"] for line in one["values"]]
+    def query(self, logsql: str, **parameters: str | float) -> list[dict[str, str]]:
+        """Lines or rows of statistics, each as fields and their values."""
+        return get_lines(f"{self.url}/select/logsql/query", query=logsql, **parameters)
+
+    def messages(self, logsql: str) -> list[str]:
+        """What the lines say."""
+        return [line["_msg"] for line in self.query(logsql)]
 
 
 class Alertmanager(Server):
@@ -316,6 +315,20 @@ class Alertmanager(Server):
 
 def _otlp_attributes(values: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in values.items()]
+
+
+def _flags(service: str, *, but: Sequence[str]) -> list[str]:
+    """A container's flags with the variables of this environment, without those named."""
+    command: list[str] = yaml.safe_load(COMPOSE.read_text())["services"][service]["command"]
+
+    def value(match: re.Match[str]) -> str:
+        return os.environ.get(match["name"]) or match["default"]
+
+    return [
+        re.sub(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}", value, flag)
+        for flag in command
+        if flag.partition("=")[0] not in but
+    ]
 
 
 def _linked(folder: Path, name: str, overrides: Mapping[str, Any] | None) -> Path:

@@ -28,7 +28,8 @@ _MANIFEST = REPOSITORY / "collector-config" / "builder.yaml"
 _FREE_BYTES = 4 << 30  # a cold build of one server fills about 3 GiB of Go caches
 _PROGRESS_SECONDS = 30.0
 _LDFLAGS = "-s -w"
-_VERSION = "github.com/prometheus/common/version.Version"
+_PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version"
+_VICTORIA_VERSION = "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version"
 
 
 class BuildError(RuntimeError):
@@ -43,7 +44,7 @@ class Recipe:
         packages: binary name to the main package that it is built from.
         minutes: CPU minutes of a cold build, as measured, for the progress line.
         tags: Go build tags.
-        version: what the binary shall say of itself, for projects that set it at link time.
+        version: `variable=value` for projects that set at link time what the binary says of itself.
         manifest: the Collector's builder manifest, from which its main package is generated.
     """
 
@@ -55,7 +56,7 @@ class Recipe:
 
     @property
     def flags(self) -> list[str]:
-        ldflags = f"{_LDFLAGS} -X {_VERSION}={self.version}" if self.version else _LDFLAGS
+        ldflags = f"{_LDFLAGS} -X {self.version}" if self.version else _LDFLAGS
         tags = [f"-tags={self.tags}"] if self.tags else []
         return ["-mod=readonly", "-trimpath", f"-ldflags={ldflags}", *tags]
 
@@ -69,7 +70,7 @@ RECIPES: dict[str, Recipe] = {
         },
         minutes=7,
         tags="remove_all_sd",  # service discovery would bring every cloud's SDK
-        version="3.14.0",
+        version=f"{_PROMETHEUS_VERSION}=3.14.0",
     ),
     "alertmanager": Recipe(
         {
@@ -77,11 +78,15 @@ RECIPES: dict[str, Recipe] = {
             "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
         },
         minutes=2,
-        version="0.31.1",
+        version=f"{_PROMETHEUS_VERSION}=0.31.1",
     ),
     "collector": Recipe({"otelcol": "."}, minutes=6, manifest=_MANIFEST),
     "jaeger": Recipe({"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"}, minutes=9),
-    "loki": Recipe({"loki": "github.com/grafana/loki/v3/cmd/loki"}, minutes=10),
+    "victorialogs": Recipe(
+        {"victoria-logs": "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs"},
+        minutes=1,
+        version=f"{_VICTORIA_VERSION}=victoria-logs-v1.52.1",
+    ),
     "telemetrygen": Recipe(
         {
             "telemetrygen": (
@@ -100,8 +105,8 @@ def binary(name: str) -> Path:
     """The path of a server's binary, built now if the cache does not have it.
 
     Args:
-        name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger", "loki",
-            "telemetrygen" or "compose".
+        name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
+            "victoria-logs", "telemetrygen" or "compose".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.

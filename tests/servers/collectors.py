@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from tests.servers.backends import Alertmanager, Jaeger, Loki, Prometheus
+from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
 from tests.servers.build import REPOSITORY, binary
 from tests.servers.process import Ports, Server
 
@@ -89,7 +89,7 @@ class Pipeline:
         """
         reserved = Ports(ports)
         self.alertmanager = Alertmanager(folder / "alertmanager", ports=reserved)
-        self.loki = Loki(folder / "loki", ports=reserved)
+        self.logs = VictoriaLogs(folder / "victorialogs", ports=reserved)
         url = f"http://{reserved['prometheus']}"
         self.jaeger = Jaeger(folder / "jaeger", prometheus=url, ports=reserved)
         self.prometheus = Prometheus(
@@ -103,7 +103,7 @@ class Pipeline:
                         "prometheus": url.removeprefix("http://"),
                         "alertmanager": self.alertmanager.target,
                         "jaeger": self.jaeger.metrics_target,
-                        "loki": self.loki.url.removeprefix("http://"),
+                        "victorialogs": self.logs.url.removeprefix("http://"),
                     }.items()
                 ],
             },
@@ -113,7 +113,7 @@ class Pipeline:
             environment={
                 "OTELCOL_TRACES_ENDPOINT": self.jaeger.otlp_http,
                 "OTELCOL_METRICS_ENDPOINT": f"{self.prometheus.url}/api/v1/otlp",
-                "OTELCOL_LOGS_ENDPOINT": self.loki.otlp_http,
+                "OTELCOL_LOGS_ENDPOINT": self.logs.otlp_http,
                 **environment,
             },
             ports=reserved,
@@ -124,7 +124,7 @@ class Pipeline:
 
     @property
     def servers(self) -> list[Server]:
-        return [self.prometheus, self.jaeger, self.loki, self.alertmanager, self.collector]
+        return [self.prometheus, self.jaeger, self.logs, self.alertmanager, self.collector]
 
     def __enter__(self) -> Self:
         try:

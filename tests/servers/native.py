@@ -24,23 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Name -> port, and the variable that moves it; the first four are compose.yaml's, too.
+# Name -> port, and the variable that moves it; the first six are compose.yaml's, too.
 PORTS: Final[Mapping[str, tuple[int, str]]] = {
     "prometheus": (9091, "QUDAG_PROMETHEUS_PORT"),
     "alertmanager": (9093, "QUDAG_ALERTMANAGER_PORT"),
     "jaeger": (16686, "QUDAG_JAEGER_PORT"),
     "otlp_grpc": (4317, "QUDAG_OTLP_GRPC_PORT"),
     "otlp_http": (4318, "QUDAG_OTLP_HTTP_PORT"),
-    "loki": (3100, "QUDAG_LOKI_PORT"),
+    "victorialogs": (9428, "QUDAG_VICTORIALOGS_PORT"),
     "otlp_self": (4319, "QUDAG_OTLP_SELF_PORT"),
     "collector_health": (13133, "QUDAG_COLLECTOR_HEALTH_PORT"),
     "jaeger_otlp": (4418, "QUDAG_JAEGER_OTLP_PORT"),
     "jaeger_grpc": (16685, "QUDAG_JAEGER_GRPC_PORT"),
     "jaeger_health": (13134, "QUDAG_JAEGER_HEALTH_PORT"),
     "jaeger_metrics": (8888, "QUDAG_JAEGER_METRICS_PORT"),
-    "loki_grpc": (9096, "QUDAG_LOKI_GRPC_PORT"),
 }
-SERVERS: Final = ("prometheus", "alertmanager", "collector", "jaeger", "loki")
+SERVERS: Final = ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs")
 _FREE_BYTES: Final = 1 << 30
 _STOP_SECONDS: Final = 30.0
 

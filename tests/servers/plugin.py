@@ -8,9 +8,10 @@
   `Prometheus(folder)`, then `.backfill(openmetrics)`, then `with ...` (tests.servers.backends).
 - `alertmanager_server(config=file)`: `.target` for Prometheus' `targets={"alertmanagers":
   [{"targets": [alertmanager.target]}]}`, `.alerts()`.
-- `collector_server(configs=..., environment=...)`, `jaeger_server()`, `loki_server()`: likewise.
+- `collector_server(configs=..., environment=...)`, `jaeger_server()`, `victorialogs_server()`:
+  likewise.
 - `pipeline`: all of them wired together, started once a session: `.otlp_http` and `.otlp_grpc`
-  are where applications send, `.prometheus`, `.jaeger`, `.loki`, `.alertmanager`, `.collector`.
+  are where applications send, `.prometheus`, `.jaeger`, `.logs`, `.alertmanager`, `.collector`.
   Shared by all tests: use a service name of your own, and stop none of its servers.
 - Tools: `tests.servers.binary("promtool")`, also "amtool", "otelcol", "telemetrygen", "compose".
   Name their servers in the marker, `@pytest.mark.servers("prometheus")`, so that a first build
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-from tests.servers.backends import Alertmanager, Jaeger, Loki, Prometheus
+from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
 from tests.servers.build import BuildError, build
 from tests.servers.collectors import Collector, Pipeline
 from tests.servers.process import LIVE
@@ -46,8 +47,8 @@ _BUILT_FOR = {
     "alertmanager_server": ("alertmanager",),
     "collector_server": ("collector",),
     "jaeger_server": ("jaeger",),
-    "loki_server": ("loki",),
-    "pipeline": ("prometheus", "alertmanager", "collector", "jaeger", "loki"),
+    "victorialogs_server": ("victorialogs",),
+    "pipeline": ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs"),
 }
 
 
@@ -122,13 +123,13 @@ def jaeger_server(tmp_path: Path) -> Iterator[Callable[..., Jaeger]]:
 
 
 @pytest.fixture
-def loki_server(tmp_path: Path) -> Iterator[Callable[..., Loki]]:
-    """Start a Loki of one's own."""
-    yield from _factory(Loki, tmp_path / "loki")
+def victorialogs_server(tmp_path: Path) -> Iterator[Callable[..., VictoriaLogs]]:
+    """Start a VictoriaLogs of one's own."""
+    yield from _factory(VictoriaLogs, tmp_path / "victorialogs")
 
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The whole stack, started once: Collector, Prometheus, Jaeger, Loki, Alertmanager."""
+    """The whole stack, started once: Collector, Prometheus, Jaeger, VictoriaLogs, Alertmanager."""
     with Pipeline(tmp_path_factory.mktemp("pipeline")) as running:
         yield running

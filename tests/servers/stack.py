@@ -14,7 +14,14 @@ from tests.servers.build import REPOSITORY
 from tests.servers.native import NativeStack, StackError, is_free, ports_of, taken
 
 COMMANDS: Final = ("up", "status", "where", "logs", "down", "clean")
-_PUBLISHED: Final = ("prometheus", "alertmanager", "jaeger", "otlp_grpc", "otlp_http")
+_PUBLISHED: Final = (
+    "prometheus",
+    "alertmanager",
+    "jaeger",
+    "victorialogs",
+    "otlp_grpc",
+    "otlp_http",
+)
 _LOG_LINES: Final = 40
 _ENGINE_SECONDS: Final = 20
 _NATIVE: Final = (
@@ -46,8 +53,7 @@ def run(command: str) -> int:
 def _reachable(native: NativeStack) -> list[str]:
     """Where to look at what is sent into the stack."""
     if native.running():
-        port = ports_of(os.environ)["loki"]
-        return [*_where(), f"Loki          http://127.0.0.1:{port}"]
+        return _where()
     if has_engine() and _engine("ps", "--quiet").strip():
         return [_grafana(), *_where()]
     return ["The stack does not run. Start it: make stack"]
@@ -151,6 +157,7 @@ def _where() -> list[str]:
     return [
         f"Prometheus    http://127.0.0.1:{ports['prometheus']}",
         f"Jaeger        http://127.0.0.1:{ports['jaeger']}",
+        f"VictoriaLogs  http://127.0.0.1:{ports['victorialogs']}/select/vmui",
         f"Alertmanager  http://127.0.0.1:{ports['alertmanager']}",
         f"OTLP/HTTP     http://127.0.0.1:{ports['otlp_http']}",
         f"OTLP/gRPC     http://127.0.0.1:{ports['otlp_grpc']}",

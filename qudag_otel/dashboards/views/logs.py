@@ -4,52 +4,54 @@ from __future__ import annotations
 
 from typing import Final
 
+from opentelemetry._logs import SeverityNumber
+
 from qudag_otel.catalogue import spans
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards._view import RED, YELLOW, Kind, Query, Source, View
 
-_NODE: Final = spans.NODE.key.replace(".", "_")
-_RECORD: Final = spans.RECORD.key.replace(".", "_")
-_COMPONENT: Final = spans.COMPONENT.key.replace(".", "_")
-"""Loki writes attributes with underscores for dots."""
-_STREAM: Final = f'{{{x.SERVICE_NAME}=~"$log_service"}}'
-_OF_NODE: Final = f'{_NODE}=~"$node_id"'
-_LEVEL: Final = "detected_level"
-_MATCHING: Final = f"{_STREAM} |~ `(?i)$search` | {_OF_NODE}"
-_COUNT: Final = "count_over_time({}[$__auto])"
+# The text in backquotes: it may hold quotes and backslashes. An `in` with everything selected also
+# finds lines without the field.
+_MATCHING: Final = (
+    f"{{{x.LOG_SERVICE} in($log_service)}} {spans.NODE.key}:in($node_id) _msg:~`(?i)$search`"
+)
+_BAD: Final = f"{_MATCHING} severity_number:>={SeverityNumber.WARN.value}"
+_COUNT: Final = "{matching} | stats by ({key}) count() lines"
+_LEVEL: Final = "severity_text"
+_COMPONENT: Final = spans.COMPONENT.key
 _NOTHING: Final = "No line of the selected services and nodes matches in the time shown."
-_BAD: Final = f'{_MATCHING} | {_LEVEL}=~"warn|error|critical|fatal"'
 
 VOLUME: Final = View(
     title="Lines by level",
     description=(
-        "Lines of log a minute by level. A step up in errors marks the time to look at; silence "
-        "where there used to be lines is a process that ended or a logger that is cut off."
+        "Lines of log by level, in each step of time. A step up in errors marks the time to look "
+        "at; silence where there used to be lines is a process that ended or a logger that is cut "
+        "off."
     ),
     queries=(
         Query(
-            expression=f"sum by ({_LEVEL}) ({_COUNT.format(_MATCHING)})",
+            expression=_COUNT.format(matching=_MATCHING, key=_LEVEL),
             legend=f"{{{{{_LEVEL}}}}}",
         ),
     ),
     empty=_NOTHING,
     unit="short",
-    source=Source.LOKI,
+    source=Source.VICTORIALOGS,
     stack=True,
-    colors=(("^(error|critical|fatal)$", RED), ("^warn$", YELLOW)),
+    colors=(("^(ERROR|CRITICAL|FATAL)$", RED), ("^WARN(ING)?$", YELLOW)),
 )
 BY_COMPONENT: Final = View(
     title="Warnings and errors by component",
     description="Lines of warning level and above, by component: the one that complains most.",
     queries=(
         Query(
-            expression=f"sum by ({_COMPONENT}) ({_COUNT.format(_BAD)})",
+            expression=_COUNT.format(matching=_BAD, key=_COMPONENT),
             legend=f"{{{{{_COMPONENT}}}}}",
         ),
     ),
     empty="No warning and no error in the time shown.",
     unit="short",
-    source=Source.LOKI,
+    source=Source.VICTORIALOGS,
 )
 
 
@@ -61,7 +63,7 @@ def _lines(title: str, description: str, empty: str, expression: str) -> View:
         empty=empty,
         unit="none",
         kind=Kind.LOGS,
-        source=Source.LOKI,
+        source=Source.VICTORIALOGS,
         minimum=None,
     )
 
@@ -78,7 +80,7 @@ SPECIAL: Final = _lines(
     "What components found remarkable themselves: performance anomalies (expected, actual), "
     "optimizations, cache and swarm reports.",
     "No component wrote a special record in the time shown.",
-    f'{_MATCHING} | {_RECORD}!=""',
+    f"{_MATCHING} {spans.RECORD.key}:*",
 )
 ALL: Final = _lines(
     "All lines",
