@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import opentelemetry._logs._internal as logs_api
 import opentelemetry.metrics._internal as metrics_api
-import opentelemetry.propagate as propagate_api
 from opentelemetry import trace as trace_api
 from opentelemetry.util._once import Once
+
+from qudag_otel._otel import propagators
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,7 +61,7 @@ def reset_api_globals() -> None:
         ):
             _checked(module, name)
             setattr(module, name, value)
-    propagate_api.set_global_textmap(_checked(propagate_api, "_load_propagators")())
+    propagators.set_default()
 
 
 def provider_is_set(signal: str) -> bool:

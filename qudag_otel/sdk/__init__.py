@@ -11,6 +11,8 @@ from qudag_otel.sdk.settings.errors import ConfigurationError
 
 refuse_sub_interpreter()  # the SDK starts threads while it is imported
 
+# First: whatever imports OpenTelemetry's own module would fail where a variable names none.
+from qudag_otel._otel import propagators as propagators  # noqa: E402
 from qudag_otel.sdk._configure import configure, current, reset  # noqa: E402
 from qudag_otel.sdk._telemetry import Telemetry  # noqa: E402
 

@@ -7,10 +7,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import propagate as propagate_api
-
 from qudag_otel import _warnings, identity, instruments
 from qudag_otel._otel import globals as otel_globals
+from qudag_otel._otel.propagators import propagate
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk import _providers
 from qudag_otel.sdk._telemetry import Telemetry
@@ -133,11 +132,17 @@ def configure(
             if _current is not None:
                 otel_globals.reset_api_globals()  # the providers of the closed set-up are of no use
                 instruments.rebind()
-            if settings[v.CONFIG_FILE]:
-                telemetry.keep(config_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
-            else:
-                _start(telemetry, arguments, sigterm=sigterm)
-            instruments.initialise()
+                _current = None
+            try:
+                if settings[v.CONFIG_FILE]:
+                    telemetry.keep(config_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
+                else:
+                    _start(telemetry, arguments, sigterm=sigterm)
+                instruments.initialise()
+            except BaseException:
+                telemetry.shutdown(0)
+                _current = telemetry if telemetry.has_set_providers else None
+                raise
         _current = telemetry
         return telemetry
 
@@ -172,7 +177,7 @@ def _start(telemetry: Telemetry, arguments: Mapping[str, Any], *, sigterm: bool)
         views=arguments.get("views", ()),
     )
     telemetry.start(plan, _ours(), sigterm=sigterm)
-    propagate_api.set_global_textmap(propagator)
+    propagate.set_global_textmap(propagator)
     if settings.given(v.LOG_LEVEL):
         _SDK_LOGGER.setLevel(_LEVELS[settings[v.LOG_LEVEL]])
 

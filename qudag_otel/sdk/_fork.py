@@ -8,6 +8,7 @@ to forget sums, so this module, alone, knows where it keeps them.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,28 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource
 
-_children: list[Callable[[], None]] = []
-_parents: list[Callable[[], None]] = []
+
+_children: list[Callable[[bool], None]] = []
 _registered = False
 
 
-def watch(*, in_child: Callable[[], None], in_parent: Callable[[], None]) -> Callable[[], None]:
-    """Call functions after each fork.
+class _Forking(threading.local):
+    """What the forking thread knew before the fork."""
+
+    mask: set[Any] | None = None
+    in_thread = False
+
+
+_forking = _Forking()
+
+
+def watch(in_child: Callable[[bool], None]) -> Callable[[], None]:
+    """Call a function in each child after a fork.
+
+    Meanwhile SIGTERM waits, so that it finds a child that can act upon it.
 
     Args:
-        in_child: Called in the child.
-        in_parent: Called in the parent.
+        in_child: What to call, with whether another thread than the process's first one forked.
 
     Returns:
         A function that ends this.
@@ -38,26 +50,40 @@ def watch(*, in_child: Callable[[], None], in_parent: Callable[[], None]) -> Cal
     global _registered  # noqa: PLW0603 - a hook of the process cannot be taken back
     if not _registered and hasattr(os, "register_at_fork"):
         _registered = True
-        os.register_at_fork(
-            after_in_child=lambda: _call(_children), after_in_parent=lambda: _call(_parents)
-        )
+        os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
     _children.append(in_child)
-    _parents.append(in_parent)
 
     def stop() -> None:
         if in_child in _children:
             _children.remove(in_child)
-            _parents.remove(in_parent)
 
     return stop
 
 
-def _call(functions: list[Callable[[], None]]) -> None:
-    for function in list(functions):
+def _before() -> None:
+    held = {signal.SIGTERM} if _children else ()
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    _forking.in_thread = _in_thread()
+
+
+def _in_thread() -> bool:
+    if sys.platform == "linux":  # where gevent's greenlets cannot be mistaken for threads
+        return threading.get_native_id() != os.getpid()
+    return threading.current_thread() is not threading.main_thread()
+
+
+def _after() -> None:
+    if _forking.mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _in_child() -> None:
+    for function in _children:
         try:
-            function()
+            function(_forking.in_thread)
         except Exception as error:  # noqa: BLE001 - a fork must succeed
             warn_once(f"fork:{error!r}", "after a fork telemetry is incomplete: %r", error)
+    _after()
 
 
 def forget_measurements(provider: MeterProvider) -> None:
@@ -87,16 +113,3 @@ def update_resource(provider: object, resource: Resource) -> None:
     """Merge a resource into that of a provider of the SDK."""
     private: Any = provider
     private._update_resource(resource)  # noqa: SLF001 - see the module's docstring
-
-
-def before_multiprocessing_ends(close: Callable[[], object]) -> None:
-    """Have a function called before a child of multiprocessing ends: it skips atexit."""
-    util = sys.modules.get("multiprocessing.util")
-    if util is None:
-        return
-
-    def register(_: object) -> None:
-        util.Finalize(None, close, exitpriority=0)
-
-    # The child clears its finalizers first and then calls what is registered here.
-    util.register_after_fork(close, register)

@@ -12,17 +12,14 @@ from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.metrics import MeterProvider
 
-from qudag_otel._warnings import warn_once
 from qudag_otel.sdk import _fork, _providers
-from qudag_otel.sdk._lifecycle import Ending, Helper
+from qudag_otel.sdk._lifecycle import Ending, bounded
 from qudag_otel.sdk.export.batch import CLOSE_SECONDS
 from qudag_otel.sdk.settings import resource as descriptions
 from qudag_otel.sdk.settings import variables as v
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from opentelemetry.sdk.metrics.export import MetricReader
 
     from qudag_otel.sdk._bridge import Bridge
     from qudag_otel.sdk._providers import Plan
@@ -42,7 +39,6 @@ class Telemetry:
     def __init__(self, settings: Settings, arguments: Mapping[str, object]) -> None:
         self._settings = settings
         self.arguments = arguments
-        self._helper: Helper | None = None
         self._ending: Ending | None = None
         self._plan: Plan | None = None
         self._providers: list[Any] = []
@@ -53,6 +49,7 @@ class Telemetry:
         self._stop_watching: Callable[[], None] | None = None
         self._closing = threading.Lock()
         self._closed: bool | None = None
+        self.has_set_providers = False
 
     @property
     def settings(self) -> Settings:
@@ -123,19 +120,12 @@ class Telemetry:
             self._ending.forget()
         if self._stop_watching:
             self._stop_watching()
-        if self._helper:
-            self._helper.close()
         return done
 
     def _bounded(self, function: Callable[[], bool], deadline: float) -> bool:
-        """Run what may block for long, such as the application's own processors."""
-        if self._helper is None:
-            return True
         results: list[bool] = []
-        ended = self._helper.run(
-            lambda: results.append(function()), max(0.0, deadline - time.monotonic())
-        )
-        return ended and all(results)
+        left = max(0.0, deadline - time.monotonic())
+        return bounded(lambda: results.append(function()), left) and all(results)
 
     def _flush_foreign(self) -> bool:
         ours = self._plan.closing() if self._plan else []
@@ -159,30 +149,23 @@ class Telemetry:
         """Make and set the providers of these signals.
 
         Raises:
-            ConfigurationError: A setting cannot be used; nothing is left running.
+            ConfigurationError: A setting cannot be used; whoever called closes what is running.
         """
         self._plan = plan
-        try:
-            self._listen(plan, signals)
-            _providers.add_exporters(plan, signals)
-        except BaseException:
-            self._shut_down(time.monotonic())
-            raise
+        self._listen(plan, signals)
+        _providers.add_exporters(plan, signals)
         tracers = None
         if "traces" in signals:
             tracers = _providers.build_tracer_provider(plan)
-            self._providers.append(tracers)
-            trace_api.set_tracer_provider(tracers)
+            self._own(tracers, trace_api.set_tracer_provider)
         if "metrics" in signals:
             meters = _providers.build_meter_provider(plan)
-            self._providers.append(meters)
-            metrics_api.set_meter_provider(meters)
+            self._own(meters, metrics_api.set_meter_provider)
             self._engine = _providers.fast_path(plan, tracers, meters)
             self._engine.install()
         if "logs" in signals:
             loggers = _providers.build_logger_provider(plan)
-            self._providers.append(loggers)
-            logs_api.set_logger_provider(loggers)
+            self._own(loggers, logs_api.set_logger_provider)
             bridged = plan.settings[v.LOGGING_BRIDGE]
             if bridged and plan.log_record_processors:
                 from qudag_otel.sdk._bridge import Bridge
@@ -190,6 +173,11 @@ class Telemetry:
                 self._bridge = Bridge(loggers)
                 self._bridge.install()
         self.keep((), sigterm=sigterm)
+
+    def _own(self, provider: Any, make_global: Callable[[Any], None]) -> None:
+        self._providers.append(provider)
+        self.has_set_providers = True
+        make_global(provider)
 
     def _listen(self, plan: Plan, signals: Sequence[str]) -> None:
         settings = plan.settings
@@ -217,17 +205,14 @@ class Telemetry:
         self._meter_provider = next(
             (one for one in self._providers if isinstance(one, MeterProvider)), None
         )
-        self._helper = Helper()
-        self._ending = Ending(self._helper, self.force_flush, self.shutdown)
+        self._ending = Ending(self.force_flush, self.shutdown)
         self._ending.watch(sigterm=sigterm)
-        self._stop_watching = _fork.watch(in_child=self._in_child, in_parent=self._in_parent)
+        self._stop_watching = _fork.watch(self._in_child)
 
-    def _in_child(self) -> None:
+    def _in_child(self, in_thread: bool) -> None:  # noqa: FBT001 - a callback
         self._closing = threading.Lock()
         if self._closed is not None:
             return
-        if self._helper:
-            self._helper.after_fork()
         if self._server:
             self._server.after_fork()
             self._server = None
@@ -242,20 +227,8 @@ class Telemetry:
                 self._plan.prometheus.after_fork()
             for part in self._plan.closing():
                 part.after_fork()
-        _fork.before_multiprocessing_ends(self.shutdown)
-
-    def _in_parent(self) -> None:
-        if self._server and not any(hasattr(part, "export") for part in self._plan_readers()):
-            warn_once(
-                "fork:prometheus",
-                "this process forked: what the child measures is not on %s; add otlp to %s, or "
-                "call configure() in the child with a port of its own",
-                self._server.url,
-                v.EXPORTER["metrics"].name,
-            )
-
-    def _plan_readers(self) -> Sequence[MetricReader]:
-        return self._plan.metric_readers if self._plan else ()
+        if self._ending:
+            self._ending.after_fork(in_thread=in_thread)
 
 
 def _flushed(part: Any) -> bool:

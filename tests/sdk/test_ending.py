@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 import socket
 import sys
+import threading
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry import metrics
 
+from qudag_otel.sdk import _providers, configure
 from tests.sdk import programs
 from tests.sdk.test_otlp import PROTOCOLS, environment
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.sdk.receiver import Receiver
 
+NOTHING = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
 RECORDING = """
     import logging, signal, sys, threading, time
     from opentelemetry import metrics, trace
@@ -114,6 +119,138 @@ def test_sigterm_while_a_lock_of_telemetry_is_held_still_ends(
     programs.finish(process)
     assert process.returncode == -signal.SIGTERM
     everything_arrived(receiver)
+
+
+@pytest.mark.parametrize(
+    ("former", "returncode", "written"),
+    [
+        ("signal.SIG_DFL", -signal.SIGTERM, ""),
+        ("signal.SIG_IGN", 0, "on\n"),
+        ("lambda *_: (print('former', flush=True), sys.exit(7))", 7, "former\n"),
+    ],
+)
+@pytest.mark.parametrize("thread", [True, False])
+def test_sigterm_after_shutdown_does_what_it_did_before_configure(
+    tmp_path: Path, former: str, returncode: int, written: str, thread: bool
+) -> None:
+    """Whichever thread shut down, and also after another set-up in between."""
+    process = programs.start(
+        tmp_path,
+        f"""
+    import os, signal, sys, threading, time
+    from qudag_otel.sdk import configure
+
+    signal.signal(signal.SIGTERM, {former})
+    for _ in range(2):
+        telemetry = configure()
+        if {thread}:
+            ending = threading.Thread(target=telemetry.shutdown)
+            ending.start()
+            ending.join()
+        else:
+            telemetry.shutdown()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.01)
+    print("on")
+    """,
+        NOTHING,
+    )
+    out, _ = programs.finish(process)
+    assert (process.returncode, out) == (returncode, written)
+
+
+def test_sigterm_while_telemetry_hangs_ends_in_bounded_time(tmp_path: Path) -> None:
+    """Not even a processor of the application that never returns keeps the process alive."""
+    process = programs.start(
+        tmp_path,
+        """
+    import threading, time
+    from qudag_otel.sdk import _lifecycle, configure
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Hanging(SpanProcessor):
+        def shutdown(self):
+            threading.Event().wait()
+
+    _lifecycle.CLOSE_SECONDS = _lifecycle._SLACK_SECONDS = 0.1  # instead of five and one
+    configure(span_processors=[Hanging()])
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+    """,
+        NOTHING,
+    )
+    await_ready(process)
+    process.send_signal(signal.SIGTERM)
+    programs.finish(process, seconds=4)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_raised_signal_with_its_default_action_restored_sends_everything(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """As uvicorn ends: a handler over ours, the default action restored, the signal once more."""
+    process = programs.start(
+        tmp_path,
+        """
+    import signal
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    """
+        + RECORDING
+        + """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
+    """,
+        environment(receiver, "http/protobuf"),
+    )
+    programs.finish(process)
+    assert process.returncode == -signal.SIGTERM
+    everything_arrived(receiver)
+
+
+def test_raise_signal_is_the_library_s_own_again_after_shutdown(tmp_path: Path) -> None:
+    """What stands for it meanwhile is taken back."""
+    out, _ = programs.run(
+        tmp_path,
+        """
+    import signal
+    from qudag_otel.sdk import configure
+    own = signal.raise_signal
+    telemetry = configure()
+    assert signal.raise_signal != own
+    telemetry.shutdown()
+    print(signal.raise_signal is own)
+    """,
+        NOTHING,
+    )
+    assert out == "True\n"
+
+
+@pytest.mark.parametrize("broken", ["add_exporters", "build_meter_provider", "fast_path"])
+def test_set_up_that_fails_half_way_gives_everything_back(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """No port, thread or handler is left, and the next set-up works."""
+    settings = {
+        "OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "prometheus",
+        "OTEL_LOGS_EXPORTER": "none", "OTEL_EXPORTER_PROMETHEUS_PORT": str(free_port()),
+    }  # fmt: skip
+    before = signal.getsignal(signal.SIGTERM)
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_providers, broken, fail)
+        with pytest.raises(KeyboardInterrupt):
+            configure(environ=settings)
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("qudag-otel")]
+    assert signal.getsignal(signal.SIGTERM) == before
+    telemetry = configure(environ=settings)
+    assert telemetry.metrics_url is not None
+    metrics.get_meter("t").create_counter("c").add(1)
+    with urllib.request.urlopen(telemetry.metrics_url) as page:
+        assert b"c_total 1" in page.read()
 
 
 def free_port() -> int:

@@ -165,33 +165,130 @@ def test_fork_process_pool_sends_what_its_workers_did(tmp_path: Path, receiver: 
     assert receiver.span_names().count("work") == 16
 
 
-def test_fork_prometheus_parent_keeps_its_port_and_warns_once(tmp_path: Path) -> None:
-    """The child lets go of /metrics; the parent serves on and says what is missing there."""
-    out, err = programs.run(
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_configure_in_a_child_of_multiprocessing_sends_what_it_records(
+    tmp_path: Path, receiver: Receiver, method: str
+) -> None:
+    """Set up in the child alone, in a process or by a pool's initializer, and nothing is lost."""
+    programs.run(
+        tmp_path,
+        f"""
+    import multiprocessing
+    from qudag_otel import configure, instrumented
+
+    @instrumented(name="work")
+    def work(_):
+        pass
+
+    def target():
+        configure()
+        work(0)
+
+    if __name__ == "__main__":
+        context = multiprocessing.get_context("{method}")
+        process = context.Process(target=target)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        with context.Pool(1, initializer=configure) as pool:
+            pool.map(work, range(3))
+            pool.close()
+            pool.join()
+        with context.Pool(1, initializer=configure) as pool:
+            pool.map(work, range(3))  # and terminated at the end of the block
+    """,
+        environment(receiver, "http/protobuf", OTEL_METRICS_EXPORTER="none"),
+    )
+    assert receiver.span_names() == ["work"] * 7
+
+
+def test_child_terminated_at_once_ends_and_a_pool_ends_no_later_than_without_us(
+    tmp_path: Path,
+) -> None:
+    """Whenever SIGTERM comes, before the child is renewed or after; no end takes a second."""
+    out, _ = programs.run(
         tmp_path,
         """
-    import os, urllib.request
-    from opentelemetry import metrics
-    from qudag_otel.sdk import configure
+    import multiprocessing, time
+    from qudag_otel import configure
 
-    telemetry = configure(
-        traces_exporter="none", logs_exporter="none", metrics_exporter="prometheus",
-        prometheus_port=0,
-    )
-    counter = metrics.get_meter("t").create_counter("done")
-    counter.add(2)
-    for _ in range(2):
-        child = os.fork()
-        if child == 0:
-            counter.add(40)
-            assert telemetry.metrics_url is None
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-    body = urllib.request.urlopen(telemetry.metrics_url).read().decode()
-    print([line for line in body.splitlines() if line.startswith("done")])
+    configure()
+    context = multiprocessing.get_context("fork")
+    for number in range(30):
+        process = context.Process(target=time.sleep, args=(60,))
+        process.start()
+        time.sleep(number % 6 / 1000)
+        process.terminate()
+        process.join(5)
+        assert process.exitcode == -15, (number, process.exitcode)
+    began = time.monotonic()
+    with context.Pool(2) as pool:
+        pool.map(abs, range(6))
+    print(time.monotonic() - began)
     """,
-        {},
+        {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")},
         command=COMMAND,
     )
-    assert out == "['done_total 2']\n"
-    assert err.count("this process forked") == 1
+    assert float(out) < 1
+
+
+def test_fork_in_a_thread_whose_child_just_returns_lets_the_parent_go_on(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """The child ends with its one thread, and what it recorded has been sent."""
+    programs.run(
+        tmp_path,
+        SETUP
+        + """
+    children = []
+
+    def fork():
+        child = os.fork()
+        if child:
+            children.append(child)
+        else:
+            work(3)
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    assert os.waitpid(children[0], 0)[1] == 0
+    """,
+        environment(receiver, "http/protobuf"),
+        command=COMMAND,
+    )
+    assert receiver.span_names() == ["work"] * 3
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_module_is_loaded_by_a_thread(tmp_path: Path, receiver: Receiver, protocol: str) -> None:
+    """A child forked meanwhile would wait for ever for the lock of an import."""
+    out, _ = programs.run(
+        tmp_path,
+        """
+    import logging, sys, urllib.request
+    from qudag_otel import configure, instrumented
+
+    telemetry = configure(metrics_exporter="otlp,prometheus", prometheus_port=0)
+    logging.lastResort = None
+
+    @instrumented
+    def fail():
+        raise ValueError
+
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("t").exception("failed")
+    urllib.request.urlopen("data:,")  # what it loads itself
+    before = set(sys.modules)
+    assert telemetry.force_flush()
+    for headers in {}, {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}:
+        with urllib.request.urlopen(urllib.request.Request(telemetry.metrics_url, None, headers)):
+            pass
+    telemetry.shutdown()
+    print(sorted(set(sys.modules) - before))
+    """,
+        environment(receiver, protocol),
+    )
+    assert out == "[]\n"

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 GRPC: Final = "grpc"
 _DEFAULT: Final = {GRPC: "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 _SUSPICIOUS_SECONDS: Final = 0.1
+_LOADED_ON_USE: Final = {
+    GRPC: (
+        "encodings.idna", "grpc.experimental", "grpc._channel",
+        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
+    ),
+    "http/protobuf": (
+        "encodings.idna", "requests.exceptions", "netrc",
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +136,10 @@ def load(to: Receiver) -> Callable[[float, Mapping[str, object]], SdkExporter]:
     Returns:
         What makes an exporter, given how many seconds an export may take and further arguments.
     """
-    # Looking up a host's name loads this codec; see `Exporting` on loading in threads.
-    importlib.import_module("encodings.idna")
+    # What an export would load in the middle of it: a child that is forked meanwhile would wait for
+    # ever for an import that the parent's thread has begun.
+    for name in _LOADED_ON_USE[to.protocol]:
+        importlib.import_module(name)
     return _grpc(to) if to.protocol == GRPC else _http(to)
 
 
@@ -166,10 +178,6 @@ def _grpc(to: Receiver) -> Callable[[float, Mapping[str, Any]], SdkExporter]:
 
 
 def _http(to: Receiver) -> Callable[[float, Mapping[str, Any]], SdkExporter]:
-    # What requests would load in the middle of an export: a child that is forked meanwhile would
-    # wait for ever for an import that the parent's thread has begun.
-    for name in ("requests.exceptions", "netrc"):
-        importlib.import_module(name)
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
