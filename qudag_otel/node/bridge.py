@@ -27,8 +27,25 @@ _SHARE: Final = 0.5  # of what a node answers over TCP; the rest is left to peop
 LEAST_TCP_SECONDS: Final = 60 * len(METHODS) / (REQUESTS_PER_MINUTE * _SHARE)
 LEAST_UNIX_SECONDS: Final = 0.5
 _LONGEST_SECONDS: Final = 60.0
-_SPREAD: Final = 0.1  # so that a hundred nodes are not asked in the same moment
+_SPREAD: Final = 0.1
 _log = get_logger(COMPONENT)
+
+
+def pause_seconds(interval: float, failures: int, chance: float) -> float:
+    """Seconds from one poll to the next.
+
+    The interval after an answer and after the first failure; then twice as long each time, up to a
+    minute, and up to a tenth less, so that many nodes that fell silent together are not all asked
+    in the same moment.
+
+    Args:
+        interval: What is wanted, in seconds; never less than this.
+        failures: How many polls in a row had no answer.
+        chance: A random number from 0 to 1.
+    """
+    longest = max(interval, _LONGEST_SECONDS)
+    wanted = min(interval * 2.0 ** min(max(0, failures - 1), 10), longest)
+    return max(interval, wanted * (1 - _SPREAD * chance))
 
 
 class NodeBridge:
@@ -116,27 +133,26 @@ class NodeBridge:
         while True:
             started = time.monotonic()
             failures = 0 if await self.poll(address) else failures + 1
-            pause = self._interval * 2.0 ** min(max(0, failures - 1), 10)
-            pause = max(self._interval, min(pause, _LONGEST_SECONDS))
-            pause *= 1 + random.uniform(-_SPREAD, 0) * (failures > 0)  # noqa: S311 - no secret
+            pause = pause_seconds(self._interval, failures, random.random())  # noqa: S311 - no secret
             await asyncio.sleep(max(0.0, started + pause - time.monotonic()))
 
     async def _asked(self, address: Address, method: str) -> object:
+        labels = {"node_id": address.name}
         started = time.perf_counter()
-        kind = "ok"
+        outcome = "error"
         try:
-            return await ask(address, method, token=self._token, timeout_seconds=self._timeout)
+            answer = await ask(address, method, token=self._token, timeout_seconds=self._timeout)
+            outcome = "ok"
         except NodeError as error:
-            kind = "error"
-            series(m.ERRORS, component=COMPONENT, error_type=error.kind, node_id=address.name).add(
-                1
-            )
+            series(m.ERRORS, component=COMPONENT, error_type=error.kind, **labels).add(1)
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         finally:
-            seconds = time.perf_counter() - started
-            series(m.NODE_RPC_DURATION, node_id=address.name, method=method, outcome=kind).record(
-                seconds
-            )
+            took = time.perf_counter() - started
+            series(m.NODE_RPC_DURATION, method=method, outcome=outcome, **labels).record(took)
+        return answer
 
     def _silent(self, node: NodeMemory, address: Address, error: NodeError) -> None:
         if node.problem != str(error):  # one record an outage, and one for each new reason

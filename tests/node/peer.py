@@ -82,7 +82,10 @@ def peer(reply: Reply, name: str = "n1") -> Iterator[Address]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             connection: socket.socket = self.request
-            (length,) = struct.unpack(">I", connection.recv(4, socket.MSG_WAITALL))
+            header = connection.recv(4, socket.MSG_WAITALL)
+            if len(header) < 4:  # the asking side hung up first
+                return
+            (length,) = struct.unpack(">I", header)
             answer = reply(json.loads(connection.recv(length, socket.MSG_WAITALL)))
             if answer is SILENCE:
                 over.wait(60)

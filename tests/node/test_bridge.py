@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qudag_otel.node import Address, NodeBridge
+from qudag_otel.node.bridge import pause_seconds
 from qudag_otel.node.memory import NodeMemory
 from tests.node.peer import SILENCE, UNWIRED, WIRED, answering, peer, refusing
 
@@ -199,3 +200,48 @@ def test_bridge_that_cannot_work_is_refused(
     """The sentence names the bound and the remedy."""
     with pytest.raises(ValueError, match=says):
         NodeBridge([Address.parse(one) for one in addresses], interval_seconds=interval)
+
+
+def test_bridge_at_the_shortest_interval_is_taken() -> None:
+    """The bound itself is allowed."""
+    NodeBridge([Address.parse("h:1")], interval_seconds=4)
+    NodeBridge([Address.parse("/run/q.sock")], interval_seconds=0.5)
+
+
+@pytest.mark.parametrize(
+    ("failures", "chance", "seconds"),
+    [(0, 0, 5), (0, 1, 5), (1, 1, 5), (2, 0, 10), (2, 1, 9), (3, 0, 20), (9, 0, 60), (99, 1, 54)],
+)
+def test_pause_grows_with_failures(failures: int, chance: float, seconds: float) -> None:
+    """Twice as long each time, up to a minute, and spread by a tenth; never below the interval."""
+    assert pause_seconds(5, failures, chance) == pytest.approx(seconds)
+    assert pause_seconds(300, failures, chance) == 300
+
+
+def test_bridge_goes_back_to_its_interval_after_an_answer(
+    telemetry: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failures in a row are counted, and an answer ends the row."""
+    seen: list[int] = []
+
+    def pause(_: float, failures: int, __: float) -> float:
+        seen.append(failures)
+        return 0.0
+
+    monkeypatch.setattr("qudag_otel.node.bridge.pause_seconds", pause)
+    answers = [False, False, True, True]  # a poll that is answered asks twice
+
+    def reply(request: dict[str, Any]) -> bytes | None:
+        return answering(WIRED)(request) if answers and answers.pop(0) else None
+
+    async def run(address: Address) -> None:
+        task = asyncio.create_task(NodeBridge([address]).run())
+        while len(seen) < 5:  # noqa: ASYNC110 - a poll has no event to wait for
+            await asyncio.sleep(0.005)
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+
+    with peer(reply) as address:
+        asyncio.run(run(address))
+    assert seen[:5] == [1, 2, 0, 1, 2]
+    assert telemetry.value("qudag_node_rpc_duration_seconds", node_id="n1", outcome="ok") == 2
