@@ -17,7 +17,7 @@ from tests.servers.backends import BACKENDS, ROUTING, RULES
 from tests.servers.build import REPOSITORY, binary
 from tests.servers.collectors import CONFIG
 
-pytestmark = pytest.mark.servers("compose", "collector", "jaeger")
+pytestmark = pytest.mark.servers("compose")
 
 COMPOSE = REPOSITORY / "compose.yaml"
 PUBLISHED = {

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-pytestmark = pytest.mark.servers(
-    "prometheus", "alertmanager", "collector", "jaeger", "victorialogs"
-)
-
 ROLES = {
     "agent": ("common", "agent"),
     "agent with TLS": ("common", "agent", "agent-tls"),
@@ -59,6 +55,7 @@ def _merged(role: str) -> dict[str, Any]:
     return merged
 
 
+@pytest.mark.servers("collector")
 @pytest.mark.parametrize("waits", [{}, QUICK], ids=["defaults", "variables set"])
 @pytest.mark.parametrize("role", ROLES)
 def test_collector_files_of_each_role_are_valid(
@@ -71,6 +68,7 @@ def test_collector_files_of_each_role_are_valid(
     assert "deprecated" not in done.stderr
 
 
+@pytest.mark.servers("collector")
 def test_collector_file_with_a_mistake_is_not_valid(tmp_path: Path) -> None:
     """The check above can fail: a processor that does not exist is refused."""
     broken = tmp_path / "broken.yaml"
@@ -121,6 +119,7 @@ def _plain(name: str) -> str:
     return name.partition("/")[0].replace("_", "")
 
 
+@pytest.mark.servers("collector")
 @pytest.mark.parametrize(
     ("state", "expected"), [("healthy", 0), ("stopped", 1)], ids=["healthy", "stopped"]
 )
@@ -138,6 +137,7 @@ def test_health_check_of_the_container_tells_the_collectors_health(
     assert done.returncode == expected, done.stderr
 
 
+@pytest.mark.servers("prometheus")
 def test_prometheus_file_is_valid(tmp_path: Path) -> None:
     """`promtool check config` accepts it with the rules and targets beside it."""
     for name in ("prometheus.yaml", "targets"):
@@ -147,12 +147,14 @@ def test_prometheus_file_is_valid(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.servers("alertmanager")
 def test_alertmanager_file_is_valid() -> None:
     """`amtool check-config` accepts it."""
     done = _run(binary("amtool"), "check-config", ROUTING)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.servers("jaeger")
 def test_jaeger_file_is_valid(tmp_path: Path) -> None:
     """`jaeger validate` accepts it with its defaults."""
     done = _run(binary("jaeger"), "validate", "--config", BACKENDS / "jaeger.yaml")

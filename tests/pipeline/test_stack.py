@@ -26,9 +26,8 @@ from tests.servers.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.servers(
-    "prometheus", "alertmanager", "collector", "jaeger", "victorialogs"
-)
+pytestmark = pytest.mark.servers
+WHOLE = pytest.mark.servers("prometheus", "alertmanager", "collector", "jaeger", "victorialogs")
 
 # What a container engine would be called by; recorded, since there may be no engine here.
 FAKE_DOCKER = """#!/bin/sh
@@ -98,6 +97,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     stack.run("clean")
 
 
+@WHOLE
 def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack) -> None:
     """Started, found again by another command, used, stopped with its data kept, cleaned."""
     up = stack.run("up")
@@ -131,6 +131,7 @@ def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack)
     assert not stack.state.exists()
 
 
+@WHOLE
 def test_demo_sent_into_the_stack_is_found_by_api_where_it_was_told(stack: Stack) -> None:
     """`make demo STACK=1` names the addresses, and each signal of the demo is behind them."""
     assert "The stack does not run" in stack.run("where").stdout
@@ -163,6 +164,7 @@ def _assert_targets(stack: Stack, jobs: set[str]) -> None:
     assert "down" not in {one["health"] for one in active}
 
 
+@WHOLE
 def test_stack_with_a_port_in_use_says_which_and_starts_nothing(stack: Stack) -> None:
     """The sentence names port, server and variable; no server is left behind."""
     with socket.create_server(("127.0.0.1", stack.numbers["jaeger"])):
@@ -204,6 +206,7 @@ def test_stack_without_disk_space_says_how_much_it_needs(
     assert native.running() == {}
 
 
+@WHOLE
 def test_stack_whose_server_ends_stops_the_others(stack: Stack) -> None:
     """A setting that a server refuses: its own words are shown, and nothing runs on."""
     up = stack.run("up", OTELCOL_MEMORY_MIB="plenty")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from tests.servers import stack
-from tests.servers.build import RECIPES, BuildError, binary, build
+from tests.servers.build import RECIPES, BuildError, binary, build, build_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def main() -> int:
@@ -24,12 +28,29 @@ def main() -> int:
             return stack.run(arguments.action)
         if arguments.command == "path":
             sys.stdout.write(f"{binary(arguments.name)}\n")
-        for name in [] if arguments.command == "path" else arguments.names or RECIPES:
-            sys.stdout.write(f"{build(name)}\n")
+            return 0
     except BuildError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return 0
+    return _build(arguments.names or RECIPES)
+
+
+def _build(names: Iterable[str]) -> int:
+    """Build all that can be built; a line each says how long it took, or why it is missing."""
+    missing = []
+    for name in names:
+        try:
+            folder = build(name)
+        except BuildError as error:
+            missing.append(name)
+            sys.stderr.write(f"{error}\n")
+            continue
+        seconds = build_seconds(name)
+        took = "unknown" if seconds is None else f"{seconds:.0f} s"
+        sys.stdout.write(f"{name:<13} build time {took:>8}  {folder}\n")
+    if missing:
+        sys.stderr.write(f"servers: missing: {', '.join(missing)}\n")
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ class Prometheus(Server):
         for name in ("alertmanagers", "applications", "stack"):
             self.set_targets(name, (targets or {}).get(name, ()))
         super().__init__(
+            "prometheus",
             [
-                binary("prometheus"),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={port}",
@@ -216,7 +216,8 @@ class Jaeger(Server):
         self.otlp_http = f"http://{otlp}"
         self.metrics_target = str(metrics)
         super().__init__(
-            [binary("jaeger"), "--config", BACKENDS / "jaeger.yaml"],
+            "jaeger",
+            ["--config", BACKENDS / "jaeger.yaml"],
             url=f"http://{query}",
             health=f"http://{health}/status",
             folder=folder,
@@ -259,8 +260,8 @@ class VictoriaLogs(Server):
         port = ports["victorialogs"]
         self.otlp_http = f"http://{port}/insert/opentelemetry"
         super().__init__(
+            "victoria-logs",
             [
-                binary("victoria-logs"),
                 f"-httpListenAddr={port}",
                 f"-storageDataPath={folder / 'data'}",
                 *_flags("victorialogs", but=("-httpListenAddr", "-storageDataPath")),
@@ -292,8 +293,8 @@ class Alertmanager(Server):
         port = ports["alertmanager"]
         self.target = str(port)
         super().__init__(
+            "alertmanager",
             [
-                binary("alertmanager"),
                 f"--config.file={config}",
                 f"--storage.path={folder / 'data'}",
                 f"--web.listen-address={port}",

@@ -28,6 +28,7 @@ _MANIFEST = REPOSITORY / "collector-config" / "builder.yaml"
 _FREE_BYTES = 4 << 30  # a cold build of one server fills about 3 GiB of Go caches
 _PROGRESS_SECONDS = 30.0
 _LDFLAGS = "-s -w"
+_SECONDS = "seconds"  # the file that tells how long a build took
 _PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version"
 _VICTORIA_VERSION = "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version"
 
@@ -146,6 +147,17 @@ def build(server: str) -> Path:
     return done / "bin"
 
 
+def failures() -> list[BuildError]:
+    """What could not be built in this process."""
+    return list(_FAILED.values())
+
+
+def build_seconds(server: str) -> float | None:
+    """How long the build of what the cache has took, where it is known."""
+    path = _cache() / f"{server}-{_key(server, RECIPES[server])}" / _SECONDS
+    return float(path.read_text()) if path.is_file() else None
+
+
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "qudag-otel" / "servers"
@@ -204,10 +216,12 @@ def _build_into(done: Path, server: str, recipe: Recipe) -> None:
             _go(server, source, "build", *recipe.flags, "-o", out, package)
         shutil.rmtree(source)
         shutil.rmtree(done, ignore_errors=True)  # an incomplete one, from an interrupted deletion
+        seconds = time.monotonic() - started
+        (work / _SECONDS).write_text(f"{seconds:.0f}")
         work.rename(done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _say(f"built {server} in {time.monotonic() - started:.0f} s: {done / 'bin'}")
+    _say(f"built {server} in {seconds:.0f} s")
 
 
 def _generate_collector(server: str, source: Path, manifest: Path) -> None:

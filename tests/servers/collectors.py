@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
-from tests.servers.build import REPOSITORY, binary
+from tests.servers.build import REPOSITORY
 from tests.servers.process import Ports, Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+S = TypeVar("S", bound=Server)
 
 CONFIG = REPOSITORY / "collector-config"
 
@@ -53,7 +55,8 @@ class Collector(Server):
         self.otlp_grpc = f"http://{grpc}"
         self.otlp_http = f"http://{http}"
         super().__init__(
-            [binary("otelcol"), *(part for path in configs for part in ("--config", path))],
+            "otelcol",
+            [part for path in configs for part in ("--config", path)],
             url=self.otlp_http,
             health=f"http://{health}/",
             folder=folder,
@@ -79,6 +82,7 @@ class Pipeline:
         environment: Mapping[str, str] = QUICK,
         *,
         ports: Mapping[str, int] | None = None,
+        on_demand: bool = False,
     ) -> None:
         """Prepare, do not start.
 
@@ -86,49 +90,86 @@ class Pipeline:
             folder: where configuration, logs and storage go.
             environment: the Collector's.
             ports: see the servers; by default every port is one from the system.
+            on_demand: start a server when it is first asked for, instead of all by `start`.
         """
         reserved = Ports(ports)
-        self.alertmanager = Alertmanager(folder / "alertmanager", ports=reserved)
-        self.logs = VictoriaLogs(folder / "victorialogs", ports=reserved)
+        self._waiting: list[Server] = []
+        self._alertmanager = Alertmanager(folder / "alertmanager", ports=reserved)
+        self._logs = VictoriaLogs(folder / "victorialogs", ports=reserved)
         url = f"http://{reserved['prometheus']}"
-        self.jaeger = Jaeger(folder / "jaeger", prometheus=url, ports=reserved)
-        self.prometheus = Prometheus(
+        self._jaeger = Jaeger(folder / "jaeger", prometheus=url, ports=reserved)
+        self._prometheus = Prometheus(
             folder / "prometheus",
             ports=reserved,
             targets={
-                "alertmanagers": [{"targets": [self.alertmanager.target]}],
+                "alertmanagers": [{"targets": [self._alertmanager.target]}],
                 "stack": [
                     {"targets": [target], "labels": {"service_name": name}}
                     for name, target in {
                         "prometheus": url.removeprefix("http://"),
-                        "alertmanager": self.alertmanager.target,
-                        "jaeger": self.jaeger.metrics_target,
-                        "victorialogs": self.logs.url.removeprefix("http://"),
+                        "alertmanager": self._alertmanager.target,
+                        "jaeger": self._jaeger.metrics_target,
+                        "victorialogs": self._logs.url.removeprefix("http://"),
                     }.items()
                 ],
             },
         )
-        self.collector = Collector(
+        self._collector = Collector(
             folder / "collector",
             environment={
-                "OTELCOL_TRACES_ENDPOINT": self.jaeger.otlp_http,
-                "OTELCOL_METRICS_ENDPOINT": f"{self.prometheus.url}/api/v1/otlp",
-                "OTELCOL_LOGS_ENDPOINT": self.logs.otlp_http,
+                "OTELCOL_TRACES_ENDPOINT": self._jaeger.otlp_http,
+                "OTELCOL_METRICS_ENDPOINT": f"{self._prometheus.url}/api/v1/otlp",
+                "OTELCOL_LOGS_ENDPOINT": self._logs.otlp_http,
                 **environment,
             },
             ports=reserved,
         )
-        self.otlp_grpc = self.collector.otlp_grpc
-        self.otlp_http = self.collector.otlp_http
-        self.url = self.otlp_http
+        self._waiting = self.servers if on_demand else []
+
+    @property
+    def prometheus(self) -> Prometheus:
+        return self._ready(self._prometheus)
+
+    @property
+    def jaeger(self) -> Jaeger:
+        return self._ready(self._jaeger)
+
+    @property
+    def logs(self) -> VictoriaLogs:
+        return self._ready(self._logs)
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        return self._ready(self._alertmanager)
+
+    @property
+    def collector(self) -> Collector:
+        return self._ready(self._collector)
+
+    @property
+    def otlp_grpc(self) -> str:
+        """Where applications send over gRPC."""
+        return self.collector.otlp_grpc
+
+    @property
+    def otlp_http(self) -> str:
+        """Where applications send over HTTP."""
+        return self.collector.otlp_http
 
     @property
     def servers(self) -> list[Server]:
-        return [self.prometheus, self.jaeger, self.logs, self.alertmanager, self.collector]
+        """All, the Collector last."""
+        return [self._prometheus, self._jaeger, self._logs, self._alertmanager, self._collector]
+
+    def _ready(self, server: S) -> S:
+        if server in self._waiting:
+            server.start()
+            self._waiting.remove(server)
+        return server
 
     def __enter__(self) -> Self:
         try:
-            return self.start()
+            return self if self._waiting else self.start()
         except BaseException:
             self.close()
             raise

@@ -10,12 +10,15 @@
   [{"targets": [alertmanager.target]}]}`, `.alerts()`.
 - `collector_server(configs=..., environment=...)`, `jaeger_server()`, `victorialogs_server()`:
   likewise.
-- `pipeline`: all of them wired together, started once a session: `.otlp_http` and `.otlp_grpc`
-  are where applications send, `.prometheus`, `.jaeger`, `.logs`, `.alertmanager`, `.collector`.
+- `pipeline`: all of them wired together, once a session, each started when a test first asks for
+  it: `.otlp_http` and `.otlp_grpc` are where applications send, `.prometheus`, `.jaeger`, `.logs`,
+  `.alertmanager`, `.collector`.
   Shared by all tests: use a service name of your own, and stop none of its servers.
 - Tools: `tests.servers.binary("promtool")`, also "amtool", "otelcol", "telemetrygen", "compose".
   Name their servers in the marker, `@pytest.mark.servers("prometheus")`, so that a first build
   happens before the tests and does not count towards their time limit.
+
+A server that cannot be built costs the tests that need it: they are skipped, in CI they fail.
 
 Wait with `tests.servers.waiting.eventually(check)`. Servers get ports from the system, end with
 the fixture, and put the end of their logs into the report of a failing test.
@@ -25,17 +28,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
-from tests.servers.build import BuildError, build
+from tests.servers.build import BuildError, build, failures
 from tests.servers.collectors import Collector, Pipeline
 from tests.servers.process import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.servers.process import Server
@@ -56,29 +60,47 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the selected tests need, before a time limit runs."""
     if session.config.option.collectonly:
         return
-    wanted: dict[str, None] = {}
-    for item in session.items:
-        for marker in item.iter_markers("servers"):
-            wanted.update(dict.fromkeys(marker.args))
-        for fixture in getattr(item, "fixturenames", ()):
-            wanted.update(dict.fromkeys(_BUILT_FOR.get(fixture, ())))
+    wanted = dict.fromkeys(server for item in session.items for server in _wanted(item, _BUILT_FOR))
     for server in wanted:
-        # The test that needs it fails with the same sentence.
+        # The test that needs it says the same sentence.
         with contextlib.suppress(BuildError):
             build(server)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without a server that it names, a test does not begin."""
+    for server in _wanted(item, {}):
+        build(server)
+
+
+def _wanted(item: pytest.Item, fixtures: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for marker in item.iter_markers("servers"):
+        yield from marker.args
+    for fixture in getattr(item, "fixturenames", ()):
+        yield from fixtures.get(fixture, ())
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the last lines of every running server to a failing test."""
+    """Skip a test without its server, but not in CI; add the servers' last lines to a failure."""
     report = yield
+    if call.excinfo and call.excinfo.errisinstance(BuildError) and os.environ.get("CI") != "true":
+        report.outcome = "skipped"
+        path, line, _ = item.location
+        report.longrepr = (path, line or 0, f"no server: {call.excinfo.value}")
     if report.failed:
         for server in LIVE:
             title = f"{server.name} log ({server.url})"
             report.sections.append((title, _shortened(server.log_tail(6))))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which servers are missing, so that nobody takes a part for the whole."""
+    for error in failures():
+        terminalreporter.write_line(f"MISSING SERVER: {error}", red=True)
 
 
 def _shortened(log: str) -> str:
@@ -130,6 +152,6 @@ def victorialogs_server(tmp_path: Path) -> Iterator[Callable[..., VictoriaLogs]]
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """The whole stack, started once: Collector, Prometheus, Jaeger, VictoriaLogs, Alertmanager."""
-    with Pipeline(tmp_path_factory.mktemp("pipeline")) as running:
+    """The whole stack, once a session; each server starts when a test first asks for it."""
+    with Pipeline(tmp_path_factory.mktemp("pipeline"), on_demand=True) as running:
         yield running

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Self
 
+from tests.servers.build import binary
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -100,7 +102,8 @@ class Server:
 
     def __init__(
         self,
-        command: Sequence[str | Path],
+        program: str,
+        arguments: Sequence[str | Path],
         *,
         url: str,
         health: str,
@@ -110,10 +113,24 @@ class Server:
         ports: Ports | None = None,
         directory: Path | None = None,
     ) -> None:
+        """Prepare, do not start.
+
+        Args:
+            program: the name of its binary, which is built when it starts.
+            arguments: the rest of its command.
+            url: base URL of its HTTP API.
+            health: URL that answers 200 when it is ready.
+            folder: where its log goes; made.
+            storage: the folder that holds what it stores; made.
+            environment: variables beside those of this process.
+            ports: the ports to give back in the end.
+            directory: its working directory; `folder` by default.
+        """
         self.url = url
         self.health = health
         self.storage = storage
-        self._command = [str(part) for part in command]
+        self._program = program
+        self._arguments = [str(part) for part in arguments]
         self._environment = {**os.environ, **(environment or {})}
         self._ports = ports or Ports()
         self._process: subprocess.Popen[bytes] | None = None
@@ -145,14 +162,16 @@ class Server:
             outlive: let it run on when this process ends.
 
         Raises:
+            BuildError: there is no binary of it.
             ServerError: it ended, or was not ready within 90 s.
         """
+        command = [str(binary(self._program)), *self._arguments]
         if self._process is not None:
             raise ServerError(f"{self.name} runs already")
         follow = [sys.executable, "-IS", "-c", _FOLLOW, str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command if outlive else [*follow, *self._command],
+                command if outlive else [*follow, *command],
                 cwd=self._directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
