@@ -16,7 +16,7 @@ import numpy as np
 
 from qudag_otel.baseline._model import Recording, Series, Window
 from qudag_otel.baseline._statistics import BLOCKS
-from qudag_otel.baseline.measures import BY_NAME, MEASURES, Measure, Shape
+from qudag_otel.baseline.measures import BY_NAME, TOLD, Measure, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -134,7 +134,7 @@ def node(rng: np.random.Generator, noise: Noise, *, load: float, slowness: float
             bounds=measure.columns[0].metric.bounds if measure.shape is Shape.HISTOGRAM else (),
             rows=tuple(_rows(rng, noise, measure, load, slowness)),
         )
-        for measure in MEASURES
+        for measure in TOLD
         for kind in (("a", "b") if len(measure.by) > 1 else ("a",))
     )
 

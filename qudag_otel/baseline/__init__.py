@@ -7,7 +7,7 @@ Read in this order: `measures` (what is taken), `_collect` (how), `_file` (how i
 
 from qudag_otel._query.prometheus import Prometheus, PrometheusError
 from qudag_otel.baseline._collect import collect
-from qudag_otel.baseline._compare import Finding, Verdict, compare, fails
+from qudag_otel.baseline._compare import Finding, Verdict, compare, fails, undecided
 from qudag_otel.baseline._errors import BaselineError
 from qudag_otel.baseline._file import load, save
 from qudag_otel.baseline._model import Recording, Series, Window, narrowed
@@ -27,4 +27,5 @@ __all__ = [
     "load",
     "narrowed",
     "save",
+    "undecided",
 ]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from qudag_otel._query.prometheus import Prometheus
     from qudag_otel._query.prometheus import Series as Answer
 
+ENOUGH: Final = 0.5
+"""The share of its steps that a window must have data for, at least in its fullest series."""
+
 _LE: Final = "le"
 _IDENTITIES: Final = {a.NODE_ID.key, a.SWARM_ID.key}
 _GAUGES: Final = (Shape.LEVEL, Shape.FILL)
@@ -43,7 +46,7 @@ def collect(
             that do not carry them; any other label is demanded of all metrics.
 
     Raises:
-        BaselineError: Prometheus has nothing of this in the window.
+        BaselineError: Prometheus has nothing of this in the window, or too little.
         PrometheusError: Prometheus does not answer.
     """
     wanted = {key: tuple(values) for key, values in (filters or {}).items() if values}
@@ -63,7 +66,14 @@ def collect(
             columns.append(_cells(answers, window))
         build = _histograms if measure.shape is Shape.HISTOGRAM else _plain
         series.extend(build(measure, columns, window.steps))
-    if not any(one.coverage for one in series):
+    fullest = max((one.coverage for one in series), default=0.0)
+    if 0 < fullest < ENOUGH:
+        raise BaselineError(
+            f"{prometheus.url} has data for only {fullest:.0%} of the time between "
+            f"{_clock(window.start)} and {_clock(window.end)}, {ENOUGH:.0%} are needed: choose a "
+            "window in which the application ran and reported, with --window and --end"
+        )
+    if not fullest:
         raise BaselineError(
             f"{prometheus.url} has no value of any metric asked for between {_clock(window.start)} "
             f"and {_clock(window.end)}: check the window, the step (it must span at least two, "

@@ -168,6 +168,15 @@ def fails(findings: Sequence[Finding], *, strict: bool = False) -> bool:
     return any(finding.verdict in bad for finding in findings)
 
 
+def undecided(findings: Sequence[Finding]) -> list[str]:
+    """What nothing at all can be told of: a node's or swarm's measure, all of it unsure."""
+    known: dict[tuple[str, str], bool] = {}
+    for one in findings:
+        whose = (BY_NAME[one.measure].title, " ".join(text for _, text in one.labels[:1]))
+        known[whose] = known.get(whose, False) or one.verdict is not Verdict.UNSURE
+    return [f"{title} ({owner})" for (title, owner), told in known.items() if not told]
+
+
 def _owner(series: Series) -> tuple[str, str]:
     return series.measure, series.labels.get(BY_NAME[series.measure].identity, "")
 

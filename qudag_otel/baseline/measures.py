@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Final
 
-from qudag_otel.catalogue import Attribute, Metric, thresholds
+from qudag_otel.catalogue import Attribute, Instrument, Metric, thresholds
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 
@@ -90,7 +91,7 @@ class Measure:
     @property
     def identity(self) -> str:
         """The label that says whose series it is."""
-        return self.by[0].key
+        return self.by[0].key if self.by else ""
 
 
 _THRESHOLD: Final = {alert.name: alert.threshold for alert in thresholds.CONTRACT_ALERTS}
@@ -103,6 +104,7 @@ verdict is "unsure" instead of "same"."""
 RATE_TOLERANCE: Final = Limit(round(1 - _THRESHOLD["MessageThroughputRegression"], 9) / SERIOUS)
 LATENCY_TOLERANCE: Final = Limit(round(_THRESHOLD["LatencyRegression"] - 1, 9) / SERIOUS)
 _POINTS: Final = Limit(absolute=0.02)
+_SHOWN: Final = {"s", "By", "1", "%"}
 _LOWER, _HIGHER, _NEITHER = Worse.LOWER, Worse.HIGHER, Worse.NEITHER
 
 _POOL, _CACHE = (a.NODE_ID, a.POOL_TYPE), (a.NODE_ID, a.CACHE_TYPE)
@@ -184,7 +186,20 @@ def _durations(
     )
 
 
-MEASURES: Final = (
+def _plain(metric: Metric) -> Measure:
+    """The measure of a metric that nobody says more about: no direction is worse."""
+    words = metric.name.removeprefix("qudag.")
+    name, title = words.replace(".", "_"), re.sub(r"[._]", " ", words).capitalize()
+    by, unit = metric.attributes, metric.unit if metric.unit in _SHOWN else ""
+    if metric.bounds:
+        return replace(_durations(name, title, metric, by), unit=unit, worse=_NEITHER)
+    column = Column(metric=metric)
+    if metric.instrument is Instrument.COUNTER:
+        return _rate(name, title, column, by, _NEITHER)
+    return _level(name, title, unit, column, by, _NEITHER, RATE_TOLERANCE)
+
+
+TOLD: Final = (
     _rate("messages", "Messages", Column(metric=m.MESSAGE_THROUGHPUT), _NODE, _LOWER),
     _rate("chunks", "Chunks", Column(metric=m.CHUNKS_PROCESSED), _NODE, _LOWER),
     _level(
@@ -355,7 +370,14 @@ MEASURES: Final = (
         _POINTS,
     ),
 )
-"""Every metric of the catalogue, in its order."""
+"""Of what it is known which way is worse, in the order of the catalogue."""
+
+_TAKEN: Final = {column.metric for measure in TOLD for column in measure.columns}
+MEASURES: Final = (
+    *TOLD,
+    *(_plain(metric) for metric in m.METRICS if metric not in _TAKEN),
+)
+"""Every metric of the catalogue."""
 
 BY_NAME: Final = {measure.name: measure for measure in MEASURES}
 """The measures, by name."""

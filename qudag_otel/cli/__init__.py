@@ -8,6 +8,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from qudag_otel import __version__
+from qudag_otel.cli._command import DONE, IMPOSSIBLE, INTERRUPTED, UNREAD, CommandError
+from qudag_otel.cli._extras import remedy
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,7 +23,11 @@ class Command(Protocol):
         """Declare the subcommand's options."""
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Run it and return the exit code: 0 success, 1 a finding, 2 bad usage."""
+        """Run it and return the exit code, as `_command` has them.
+
+        Raises:
+            CommandError: It cannot be done.
+        """
         ...
 
 
@@ -50,17 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _flushed(words)
     except ModuleNotFoundError as missing:
-        problem = _remedy(missing)
+        problem = remedy(missing)
+    except CommandError as error:
+        problem = str(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         _silence()  # `| head` took what it wanted
-        return 141
+        return UNREAD
     except OSError as error:
         _silence()
         problem = str(error)
     sys.stderr.write(f"qudag-otel {' '.join(words[:1])}: {problem}\n")
-    return 2
+    return IMPOSSIBLE
 
 
 def _open_streams() -> None:
@@ -92,8 +102,11 @@ def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="qudag-otel",
         description="OpenTelemetry observability for QuDAG nodes and any Python code around them.",
+        epilog="exit codes: 0 done, and nothing is wrong; 1 done, and found something wrong; "
+        "2 cannot be done",
     )
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"qudag-otel {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     chosen = parser
     # Only the chosen command's module is imported, so that `metrics` needs no extra of `demo`.
     for name, summary in COMMANDS.items():
@@ -105,12 +118,7 @@ def _run(words: list[str]) -> int:
     if unknown:
         # `parse_args` would answer with the usage of all commands, which has no option in it.
         chosen.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.command is None:
+        parser.print_help()
+        return DONE
     return _load(arguments.command).run(arguments)
-
-
-def _remedy(missing: ModuleNotFoundError) -> str:
-    return (
-        f"the module {missing.name!r} is not installed; "
-        "install the extra that this command needs: "
-        "pip install 'qudag-otel[demo,generate,baseline]'"
-    )

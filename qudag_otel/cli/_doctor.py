@@ -8,11 +8,11 @@ import platform
 import socket
 import urllib.parse
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import instrumented
 from qudag_otel.catalogue.metrics import OPERATION_DURATION
+from qudag_otel.cli._extras import EXTRAS, install, installed
 from qudag_otel.cli._scrape import scrape
 from qudag_otel.sdk import ConfigurationError, configure
 from qudag_otel.sdk.export.otlp import receiver
@@ -37,12 +37,6 @@ _PACKAGES: Final = (
     "grpcio",
     "psutil",
 )
-_EXTRAS: Final = {
-    "demo": ("cryptography", "rich", "zstandard"),
-    "file-configuration": ("opentelemetry-configuration",),
-    "generate": ("grafana-foundation-sdk", "pyyaml"),
-    "baseline": ("matplotlib",),
-}
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -71,14 +65,12 @@ def versions() -> Iterator[tuple[str, str]]:
     """What is installed: Python, the packages that matter, and which extras are complete."""
     yield "python", platform.python_version()
     for name in _PACKAGES:
-        yield name, _version(name) or "not installed"
-    for extra, packages in _EXTRAS.items():
-        missing = [name for name in packages if not _version(name)]
+        yield name, installed(name) or "not installed"
+    for extra, packages in EXTRAS.items():
+        missing = [name for name in packages if not installed(name)]
         yield (
             f"extra {extra}",
-            f"without {', '.join(missing)}: pip install 'qudag-otel[{extra}]'"
-            if missing
-            else "installed",
+            f"without {', '.join(missing)}: {install(extra)}" if missing else "installed",
         )
 
 
@@ -213,10 +205,3 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] in {"qudag_otel", "opentelemetry"}:
             self.latest = record.getMessage()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""

@@ -12,6 +12,7 @@ from qudag_otel import _generated, objectives
 from qudag_otel.alerts import groups, rendering
 from qudag_otel.alerts.annotations import DEFAULT_GRAFANA, DEFAULT_RUNBOOKS, Links
 from qudag_otel.alerts.objectives import ObjectiveError
+from qudag_otel.cli._command import CommandError
 
 if TYPE_CHECKING:
     import argparse
@@ -43,24 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it; 0 success, 2 bad usage."""
+    """Write the files."""
     # As `python -m` does: modules are looked for where the command is run.
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds strings
     for module in arguments.module:
         try:
             importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - the module is the user's
-            return _say(f"cannot import {module}: {error!r}")
+        except Exception as error:
+            raise CommandError(f"cannot import {module}: {error!r}") from error
     registered = objectives.registered()
     if arguments.module and not registered:
-        return _say(
+        raise CommandError(
             f"{', '.join(arguments.module)}: no objective there; give @instrumented "
             "objective=Objective(success=0.999)"
         )
     try:
         files = groups.rule_files(registered=registered, node_ids=arguments.node)
     except ObjectiveError as error:
-        return _say(str(error))
+        raise CommandError(str(error)) from error
     render = {
         "rules": rendering.rules_yaml,
         "prometheusrule": rendering.prometheus_rule_yaml,
@@ -70,12 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         _generated.write(texts)
     except OSError as error:
-        return _say(f"cannot write to {arguments.dir}: {error}")
+        raise CommandError(f"cannot write to {arguments.dir}: {error}") from error
     for path in texts:
         print(path)
     return 0
-
-
-def _say(message: str) -> int:
-    sys.stderr.write(f"qudag-otel alerts: {message}\n")
-    return 2

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import baseline
+from qudag_otel._query import promql
 from qudag_otel._query.prometheus import DEFAULT_URL, TOKEN
 from qudag_otel.baseline._compare import ALPHA
 from qudag_otel.baseline._plot import plot
@@ -19,11 +18,13 @@ from qudag_otel.baseline._report import as_json, show_check, show_recording
 from qudag_otel.baseline._statistics import BLOCKS, FEWEST
 from qudag_otel.baseline.measures import BY_NAME, MEASURES
 from qudag_otel.catalogue import attributes as a
+from qudag_otel.cli._command import DONE, FOUND, CommandError, share, told
 
 if TYPE_CHECKING:
+    import argparse
+
     from qudag_otel.baseline.measures import Measure
 
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LATE: Final = 60  # seconds: pushed samples are as late as the export interval
 _MOST_STEPS: Final = 10_000  # Prometheus answers 11,000 points a series at most
 
@@ -37,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _source(record)
     record.add_argument("--window", type=_duration, default=3600, help="how long (default 1h)")
     record.add_argument(
-        "--step", type=_duration, help=f"length of a step (default: a {BLOCKS}th of the window)"
+        "--step",
+        type=_duration,
+        help=f"length of a step (default: a {BLOCKS}th of the window)",
     )
 
     check = actions.add_parser("check", help="compare a later window with a file")
@@ -46,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--window", type=_duration, help="how long (default: as in the file)")
     check.add_argument("--step", type=_duration, help="length of a step (default: as in the file)")
     check.add_argument(
-        "--tolerance", type=_share, help="a change within this share is never a regression"
+        "--tolerance", type=share, help="a change within this share is never a regression"
     )
     check.add_argument(
-        "--alpha", type=_share, default=ALPHA,
+        "--alpha", type=share, default=ALPHA,
         help="chance of any false alarm in the whole check, at most (default %(default)s)",
     )  # fmt: skip
     check.add_argument("--strict", action="store_true", help='count "unsure" as a regression')
@@ -83,12 +86,11 @@ def _source(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it and return the exit code: 0 nothing worse, 1 a regression, 2 bad usage."""
+    """Run it and return the exit code: 0 nothing worse, 1 a regression."""
     try:
         return {"record": _record, "check": _check, "show": _show}[arguments.action](arguments)
     except (baseline.BaselineError, baseline.PrometheusError) as error:
-        sys.stderr.write(f"qudag-otel baseline {arguments.action}: {error}\n")
-        return 2
+        raise CommandError(f"{arguments.action}: {error}") from error
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -118,7 +120,15 @@ def _check(arguments: argparse.Namespace) -> int:
         show_check(findings, old, new)
     if arguments.plot:
         plot(findings, arguments.plot)
-    return int(baseline.fails(findings, strict=arguments.strict))
+    if baseline.fails(findings, strict=arguments.strict):
+        return FOUND
+    unknown = baseline.undecided(findings)
+    if unknown:
+        raise CommandError(
+            f"check: nothing got worse that can be told, but nothing can be told of "
+            f"{', '.join(unknown)}: take a longer window, or leave them out with --measure"
+        )
+    return DONE
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -161,48 +171,38 @@ def _window(length: int, step: int | None, end: int | None) -> baseline.Window:
     return baseline.Window(end=end, steps=steps, step=step)
 
 
+@told
 def _duration(text: str) -> int:
-    """Seconds of `90`, `90s`, `5m`, `1h30m`, `2d`, `1w`."""
-    parts = re.findall(r"(\d+)([smhdw])", text)
-    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
-    if text.isdecimal():
-        seconds = int(text)
-    elif "".join(map("".join, parts)) != text:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 5m, 1h30m or 2d")
-    if not seconds:
-        raise argparse.ArgumentTypeError("a duration must be longer than 0 s")
-    return seconds
+    """Seconds of `90`, `90s`, `5m`, `1h30m`, `2d`, `1w`; one at least."""
+    length = _age(text)
+    if length < 1:
+        raise ValueError("a duration must be longer than 0 s")
+    return length
 
 
+def _age(text: str) -> int:
+    return int(text if text.isdecimal() else promql.seconds(text))
+
+
+@told
 def _moment(text: str) -> int:
-    """Unix seconds of a time, of Unix seconds, or of an age."""
+    """Unix seconds of a time, of Unix seconds, or of an age; `0h` is now."""
     if re.fullmatch(r"\d{9,11}(\.\d*)?", text):
         return int(float(text))
-    try:
-        return int(time.time()) - _duration(text)
-    except argparse.ArgumentTypeError:
-        pass
+    if re.fullmatch(r"(\d+[smhdw])+|\d+", text):
+        return int(time.time()) - _age(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(
+        raise ValueError(
             f"{text!r} is no time: write 2026-01-31T12:00:00Z, Unix seconds, or an age such as 1d"
         ) from error
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: write a number from 0 to below 1")
-    return share
-
-
+@told
 def _pair(text: str) -> tuple[str, str]:
     label, separator, value = text.partition("=")
     if not separator or not re.fullmatch(r"[a-zA-Z_]\w*", label, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no LABEL=VALUE")
+        raise ValueError(f"{text!r} is no LABEL=VALUE")
     return label, value.strip('"')

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qudag_otel._query import prometheus
+from qudag_otel.cli._command import CommandError, positive
 from qudag_otel.dashboards import custom
 from qudag_otel.dashboards._build import rendered
 from qudag_otel.dashboards._grafana import TOKEN, Grafana, GrafanaError
@@ -38,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"whom to ask (default %(default)s); a token is read from {prometheus.TOKEN}",
     )  # fmt: skip
     picture.add_argument(
-        "--minutes", type=float, default=60.0, help="how far back (default %(default)g)"
+        "--minutes", type=positive, default=60.0, help="how far back (default %(default)g)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run it; 0 success, 1 Grafana or Prometheus refuses, 2 bad usage."""
+    """Run it."""
     if arguments.action == "picture":
         return _picture(arguments)
     return _export(arguments)
@@ -57,9 +58,9 @@ def _export(arguments: argparse.Namespace) -> int:
         try:
             boards.append(custom.board(arguments.module))
         except ImportError as error:
-            return _say(f"cannot import {', '.join(arguments.module)}: {error}", 2)
+            raise CommandError(f"cannot import {', '.join(arguments.module)}: {error}") from error
         except custom.NoOperationsError as error:
-            return _say(str(error), 2)
+            raise CommandError(str(error)) from error
     files = rendered(boards)
     if arguments.dir is not None:
         try:
@@ -68,14 +69,14 @@ def _export(arguments: argparse.Namespace) -> int:
                 (arguments.dir / name).write_text(text, encoding="utf-8")
                 print(arguments.dir / name)
         except OSError as error:
-            return _say(f"cannot write to {arguments.dir}: {error}", 2)
+            raise CommandError(f"cannot write to {arguments.dir}: {error}") from error
         return 0
     try:
         grafana = Grafana(arguments.url, os.environ.get(TOKEN, ""))
         for text in files.values():
             print(grafana.save(text, arguments.folder))
     except GrafanaError as error:
-        return _say(str(error), 1)
+        raise CommandError(str(error)) from error
     return 0
 
 
@@ -89,11 +90,6 @@ def _picture(arguments: argparse.Namespace) -> int:
         )
         draw(asked, arguments.output, seconds=60 * arguments.minutes)
     except (PictureError, prometheus.PrometheusError) as error:
-        return _say(str(error), 1)
+        raise CommandError(str(error)) from error
     print(arguments.output)
     return 0
-
-
-def _say(message: str, code: int) -> int:
-    sys.stderr.write(f"qudag-otel dashboards: {message}\n")
-    return code

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from qudag_otel.cli._command import INTERRUPTED, CommandError, bounded, positive, told
 
 MAX_NODES: Final = 50
+_NODES: Final = bounded(f"a whole number from 2 to {MAX_NODES}", 2, MAX_NODES + 1, parse=int)
 _EPILOG: Final = """\
 faults, each as NAME[=AMOUNT][@START[+SECONDS]], such as slow-task=2@10+30:
 {faults}
@@ -27,7 +25,7 @@ standard error, and with --headless a JSON summary goes to standard output.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    from qudag_otel.demo.faults import FAULTS
+    from qudag_otel.demo.faults import FAULTS, parse
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG.format(
@@ -37,18 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     )
     parser.add_argument(
-        "--nodes", type=_nodes, default=3, metavar="N", help="how many nodes, 2 or more (3)"
+        "--nodes", type=_NODES, default=3, metavar="N", help="how many nodes, 2 or more (3)"
     )
     parser.add_argument(
         "--processes", action="store_true", help="a process for each node, with its own /metrics"
     )
     parser.add_argument(
-        "--rate", type=_positive, default=60.0, metavar="FILES",
+        "--rate", type=positive, default=60.0, metavar="FILES",
         help="files sent a second by all nodes together (60); beyond what the machine can do, "
         "as many as it can",
     )  # fmt: skip
     parser.add_argument(
-        "--duration", type=_positive, metavar="SECONDS", help="when to stop; by default at Ctrl-C"
+        "--duration", type=positive, metavar="SECONDS", help="when to stop; by default at Ctrl-C"
     )
     parser.add_argument(
         "--source", type=Path, metavar="FOLDER",
@@ -58,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, help="what the choice of files and keys follows from (0)"
     )
     parser.add_argument(
-        "--fault", type=_fault, action="append", default=[], metavar="FAULT", dest="faults",
+        "--fault", type=told(parse), action="append", default=[], metavar="FAULT", dest="faults",
         help="something that goes wrong, see below; may be repeated",
     )  # fmt: skip
     parser.add_argument(
@@ -84,28 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return asyncio.run(Session(arguments, dict(os.environ)).run())
     except (SourceError, ConfigurationError, WorkerError) as error:
-        sys.stderr.write(f"qudag-otel demo: {error}\n")
-        return 2
+        raise CommandError(str(error)) from error
     except asyncio.CancelledError:
-        return 130
-
-
-def _checked(parse: Callable[[str], float], text: str, rule: str, low: float, high: float) -> float:
-    try:
-        value = parse(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {rule}")
-    return value
-
-
-def _nodes(text: str) -> int:
-    return int(_checked(int, text, f"a whole number from 2 to {MAX_NODES}", 2, MAX_NODES))
-
-
-def _positive(text: str) -> float:
-    return _checked(float, text, "a number above 0", sys.float_info.min, 1e9)
+        return INTERRUPTED
 
 
 def _writable(text: str) -> Path:
@@ -114,12 +93,3 @@ def _writable(text: str) -> Path:
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"cannot write to {text!r}; name a file that can be")
     return path
-
-
-def _fault(text: str) -> object:
-    from qudag_otel.demo.faults import FaultError, parse
-
-    try:
-        return parse(text)
-    except FaultError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

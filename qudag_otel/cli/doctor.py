@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
+
+from qudag_otel.cli._command import seconds
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--all", action="store_true", help="show the variables that have their default, too"
     )
     parser.add_argument(
-        "--timeout", type=_seconds, default=10.0, metavar="SECONDS",
+        "--timeout", type=seconds, default=10.0, metavar="SECONDS",
         help="how long each receiver may take to acknowledge (10)",
     )  # fmt: skip
 
@@ -47,13 +52,3 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()
         worst = max(worst, finding.level)
     return int(worst is Level.FAIL)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value

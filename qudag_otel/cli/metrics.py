@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel.catalogue.metrics import CONTRACT, METRICS
+from qudag_otel.cli._command import CommandError
 
 if TYPE_CHECKING:
     import argparse
@@ -34,13 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the catalogue, and return 0, or 2 for a name that is not in it."""
+    """Print the catalogue; a name that is not in it is an error."""
     metrics = CONTRACT if arguments.contract else METRICS
     known = {name: metric for metric in metrics for name in (metric.prometheus_name, metric.name)}
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
-        sys.stderr.write(f"qudag-otel metrics: there is no metric {unknown[0]!r}\n")
-        return 2
+        raise CommandError(f"there is no metric {unknown[0]!r}")
     chosen = [known[name] for name in arguments.names] or list(metrics)
     if arguments.json:
         print(json.dumps([as_data(metric) for metric in chosen], indent=2))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel.cli._command import CommandError, seconds, told
 from qudag_otel.node.rpc import DEFAULT_PORT, Address
 
 if TYPE_CHECKING:
@@ -32,15 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument(
-        "addresses", nargs="*", type=_address, metavar="ADDRESS",
+        "addresses", nargs="*", type=told(Address.parse), metavar="ADDRESS",
         default=[Address.parse("127.0.0.1")], help="the nodes' RPC (127.0.0.1:9090)",
     )  # fmt: skip
     parser.add_argument(
-        "--interval", type=_seconds, default=15.0, metavar="SECONDS",
+        "--interval", type=seconds, default=15.0, metavar="SECONDS",
         help="from one poll of a node to the next (15)",
     )  # fmt: skip
     parser.add_argument(
-        "--timeout", type=_seconds, default=5.0, metavar="SECONDS",
+        "--timeout", type=seconds, default=5.0, metavar="SECONDS",
         help="how long one answer may take (5)",
     )  # fmt: skip
     parser.add_argument(
@@ -65,8 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             timeout_seconds=arguments.timeout,
         )
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"qudag-otel node: {error}\n")
-        return 2
+        raise CommandError(str(error)) from error
     if arguments.explain:
         return asyncio.run(_explain(bridge))
     return _watch(bridge)
@@ -91,8 +91,7 @@ def _watch(bridge: NodeBridge) -> int:
             sigterm=False,
         )
     except ConfigurationError as error:
-        sys.stderr.write(f"qudag-otel node: {error}\n")
-        return 2
+        raise CommandError(str(error)) from error
     with telemetry:
         where = telemetry.metrics_url or "OTLP"
         sys.stderr.write(f"watching {', '.join(map(str, bridge.nodes))}: {where}\n")
@@ -131,20 +130,3 @@ def _token(path: Path | None) -> str:
     if not token:
         raise ValueError(f"{path} is empty; write the node's token into it")
     return token
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from qudag_otel._query.http import UrlError
+from qudag_otel.cli._command import bounded, count, told
 from qudag_otel.cli._scrape import endpoint, scrape
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from qudag_otel.cli._scrape import Snapshot
@@ -19,21 +19,24 @@ if TYPE_CHECKING:
 DEFAULT: Final = "http://127.0.0.1:9464/metrics"
 MIN_WINDOW_SECONDS: Final = 10.0
 MIN_INTERVAL_SECONDS: Final = 0.1
+_INTERVAL: Final = bounded(
+    f"a number of seconds, {MIN_INTERVAL_SECONDS} or more", MIN_INTERVAL_SECONDS
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "urls", nargs="*", type=_endpoint, metavar="URL",
+        "urls", nargs="*", type=told(endpoint), metavar="URL",
         help=f"endpoints, each as URL, host:port or port ({DEFAULT})",
     )  # fmt: skip
     parser.add_argument(
-        "--interval", type=_interval, default=1.0, metavar="SECONDS",
+        "--interval", type=_INTERVAL, default=1.0, metavar="SECONDS",
         help="how often to read them (1)",
     )  # fmt: skip
     parser.add_argument(
         "--rounds",
-        type=_rounds,
+        type=count,
         metavar="N",
         help="stop after so many readings; by default at Ctrl-C",
     )
@@ -83,32 +86,3 @@ def _scrape_all(urls: Sequence[str]) -> list[Snapshot]:
     """Read all endpoints at once, so that one that hangs does not hold the others up."""
     with ThreadPoolExecutor(len(urls)) as pool:
         return list(pool.map(scrape, urls))
-
-
-def _endpoint(text: str) -> str:
-    try:
-        return endpoint(text)
-    except UrlError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _rounds(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 or more")
-    return value
-
-
-def _interval(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not MIN_INTERVAL_SECONDS <= value < float("inf"):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of seconds, {MIN_INTERVAL_SECONDS} or more"
-        )
-    return value

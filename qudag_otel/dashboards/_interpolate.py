@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel._query.promql import seconds
 from qudag_otel.dashboards._view import Source
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _ALL: Final = "$__all"
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)|\$\{(\w+)(?::\w+)?\}")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SPECIAL: Final = re.compile(r"[$^*{}\[\]'+?.()|]")
 _POINTS: Final = 1000
 
@@ -45,9 +45,7 @@ class Screen:
 
     def step(self, target: Mapping[str, Any]) -> float:
         """Seconds between two points of a query: enough for the screen, at least its minimum."""
-        minimum = target.get("interval")
-        least = duration(self.fill(minimum)) if minimum else self.scrape_seconds
-        return max(self.seconds / _POINTS, least)
+        return max(self.seconds / _POINTS, self._scrape(target))
 
     def query(self, target: Mapping[str, Any]) -> str:
         """The expression of a query with every variable in place.
@@ -58,8 +56,7 @@ class Screen:
         if target["datasource"]["type"] == Source.VICTORIALOGS.plugin:
             filled = self._filled(target["expr"], self._variables(_listed))
             return filled.replace("in(.*)", "in(*)")  # as the plugin does
-        minimum = target.get("interval")
-        scrape = duration(self.fill(minimum)) if minimum else self.scrape_seconds
+        scrape = self._scrape(target)
         step = self.step(target)
         return self.fill(
             target["expr"],
@@ -69,6 +66,10 @@ class Screen:
                 "__range": f"{self.seconds:.0f}s",
             },
         )
+
+    def _scrape(self, target: Mapping[str, Any]) -> float:
+        minimum = target.get("interval")
+        return seconds(self.fill(minimum)) if minimum else self.scrape_seconds
 
     def fill(self, text: str, known: Mapping[str, str] | None = None) -> str:
         """A text with every variable in place; `known` come first.
@@ -121,15 +122,3 @@ def _selected(variable: Mapping[str, Any]) -> list[str]:
 def _escaped(value: str) -> str:
     """A value inside a regular expression inside a quoted string: every backslash twice."""
     return _SPECIAL.sub(r"\\\\\g<0>", value.replace("\\", "\\\\\\\\"))
-
-
-def duration(text: str) -> float:
-    """The seconds of a duration such as `15s`, `1m` or `1h`.
-
-    Raises:
-        VariableError: The text is none.
-    """
-    found = re.fullmatch(r"(\d+)(ms|[smhd])", text)
-    if found is None:
-        raise VariableError(f"{text!r} is no duration")
-    return float(found[1]) * _UNITS[found[2]]

@@ -6,6 +6,7 @@ import http.server
 import json
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,8 @@ from qudag_otel.baseline import (
     save,
 )
 from qudag_otel.baseline._collect import query
-from qudag_otel.baseline.measures import BY_NAME
+from qudag_otel.baseline.measures import BY_NAME, TOLD
+from qudag_otel.cli import baseline as command
 from qudag_otel.cli import main
 
 if TYPE_CHECKING:
@@ -174,6 +176,58 @@ def test_record_bad_usage_exits_2(
     assert message in capsys.readouterr().err
 
 
+END = 1_700_000_000
+
+
+def answer(steps: int) -> tuple[int, bytes]:
+    """Messages of one node in the first steps of the twelve minutes before END."""
+    values = [[END - 660 + 60 * step, str(100 + step % 2)] for step in range(steps)]
+    return 200, json.dumps(
+        {"data": {"result": [{"metric": {"node_id": "n1"}, "values": values}]}}
+    ).encode()
+
+
+WINDOW = ("--end", str(END), "--window", "12m", "--step", "1m", "--measure", "messages")
+
+
+@pytest.mark.parametrize("service", [answer(1)], indirect=True)
+def test_record_window_with_hardly_any_data_is_refused(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A twelfth of a window says nothing about the rest; no file is left."""
+    path = tmp_path / "b.json"
+    options = ["--prometheus", f"http://{service}", "-o", str(path), *WINDOW]
+    assert main(["baseline", "record", *options]) == 2
+    assert "has data for only 8% of the time" in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("service", [answer(12)], indirect=True)
+def test_check_of_a_measure_that_cannot_be_told_is_no_success(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same numbers are a success, numbers in which nothing can be seen are not."""
+    path = tmp_path / "b.json"
+    source = ["--prometheus", f"http://{service}"]
+    assert main(["baseline", "record", *source, "-o", str(path), *WINDOW]) == 0
+    assert main(["baseline", "check", str(path), *source, *WINDOW]) == 0
+    noisy = answer(12)[1].replace(b'"101"', b'"10"').replace(b'"100"', b'"190"')
+    ANSWERS[int(service.rpartition(":")[2])] = 200, noisy
+    capsys.readouterr()
+    assert main(["baseline", "check", str(path), *source, *WINDOW]) == 2
+    ended = capsys.readouterr()
+    assert "1 unsure" in ended.out
+    assert "nothing can be told of Messages (n1)" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0h", 0), ("1d", 86_400), ("90", 90), ("1h30m", 5400)]
+)
+def test_end_of_a_window_is_an_age(text: str, seconds: int) -> None:
+    """Zero is now, as the guide has it."""
+    assert abs(command._moment(text) - (time.time() - seconds)) < 5
+
+
 @pytest.mark.parametrize("share", ["-0.1", "1", "much", "nan"])
 def test_check_bad_share_exits_2(share: str, file: Path) -> None:
     """A tolerance is a share from 0 to below 1."""
@@ -211,7 +265,7 @@ def test_show_file_prints_every_number(file: Path, capsys: pytest.CaptureFixture
     messages = next(line for line in lines if line.startswith("Messages"))
     assert messages.split() == ["Messages", "node_id=node_id-1", "49.5/s", "49.2/s", "to", "49.9/s",
                                 "100%"]  # fmt: skip
-    titles = {measure.title for measure in BY_NAME.values()}
+    titles = {measure.title for measure in TOLD}
     assert {title for title in titles if any(line.startswith(title) for line in lines)} == titles
 
 

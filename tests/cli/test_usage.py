@@ -6,13 +6,17 @@ import functools
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from qudag_otel import __version__
 from qudag_otel.cli import COMMANDS
+from qudag_otel.cli._extras import EXTRAS, remedy
 from tests.demo.programs import command, environment, run
+from tests.servers.build import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +44,7 @@ NAMED: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 # What they ask for before they look at anything else; what asks for a further word has nothing.
 REQUIRED: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("", "dashboards", "alerts", "baseline"), ()),
+    **dict.fromkeys(("dashboards", "alerts", "baseline"), ()),
     "dashboards export": ("--dir", "folder"),
     "dashboards picture": ("-o", "picture.png"),
     "alerts export": ("--dir", "folder"),
@@ -91,6 +95,43 @@ def test_unknown_option_is_bad_usage(words: str) -> None:
     if not REQUIRED.get(words, "none"):
         told = "the following arguments are required: "
     assert ended.stderr.splitlines()[-1].startswith(f"{command}: error: {told}")
+
+
+def test_no_word_at_all_shows_what_there_is() -> None:
+    """Whoever tries the bare name gets the help, and no error."""
+    ended = run(**WIDE)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, _help("").stdout, "")
+
+
+def test_version_is_told() -> None:
+    """By the option that every program has."""
+    ended = run("--version")
+    assert (ended.returncode, ended.stdout) == (0, f"qudag-otel {__version__}\n")
+
+
+def test_extras_are_those_of_the_project() -> None:
+    """Each extra's distributions stand in pyproject.toml, and none is forgotten."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {
+        extra: {re.split(r"[<>=~!]", one)[0] for one in wanted}
+        for extra, wanted in project["optional-dependencies"].items()
+    }
+    assert {extra: set(modules) for extra, modules in EXTRAS.items()} == declared
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("rich.console", "pip install 'qudag-otel[demo]'"),
+        ("grafana_foundation_sdk", "pip install 'qudag-otel[generate]'"),
+        ("matplotlib.figure", "pip install 'qudag-otel[baseline]'"),
+        ("opentelemetry.configuration", "pip install 'qudag-otel[file-configuration]'"),
+        ("grpc", "pip install --force-reinstall qudag-otel"),
+    ],
+)
+def test_missing_module_names_its_extra(module: str, told: str) -> None:
+    """Not all extras, but the one that has it."""
+    assert remedy(ModuleNotFoundError(name=module)).endswith(told)
 
 
 def test_unknown_command_is_bad_usage() -> None:
