@@ -128,8 +128,9 @@ class Ending:
         if not self._sigterm or threading.current_thread() is not threading.main_thread():
             return
         previous: Any = signal.getsignal(signal.SIGTERM)
+        # What was before any set-up of ours, closed ones included.
         while isinstance(owner := getattr(previous, "__self__", None), Ending):
-            previous = owner._previous  # before any set-up of ours, closed ones included
+            previous = owner._previous  # noqa: SLF001 - of its own kind
         if previous is None or previous == signal.SIG_IGN:
             return
         self._previous = previous
