@@ -7,7 +7,10 @@ push over OTLP give the same series.
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NODE_ATTRIBUTE: Final = "qudag.node.id"
 SWARM_ATTRIBUTE: Final = "qudag.swarm.id"
@@ -25,6 +28,18 @@ class _Identity:
 
 
 STATE: Final = _Identity()
+_followers: list[Callable[[], None]] = []
+
+
+def on_change(follow: Callable[[], None]) -> None:
+    """Have a function called each time the identity changes."""
+    _followers.append(follow)
+
+
+def _changed() -> None:
+    STATE.epoch += 1
+    for follow in _followers:
+        follow()
 
 
 def node_id() -> str:
@@ -52,13 +67,13 @@ def set_identity(*, node_id: str | None = None, swarm_id: str | None = None) -> 
     """
     STATE.node_id = node_id or STATE.node_id
     STATE.swarm_id = swarm_id or STATE.swarm_id
-    STATE.epoch += 1
+    _changed()
 
 
 def reset() -> None:
     """Forget what was set; the next use reads the environment again."""
     STATE.node_id = STATE.swarm_id = None
-    STATE.epoch += 1
+    _changed()
 
 
 def _resource_attribute(key: str) -> str | None:

@@ -13,11 +13,11 @@ import time
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from qudag_otel._calls.api import instrumented
-from qudag_otel._held import Held
+from qudag_otel._series.table import Table
+from qudag_otel._series.values import number, shown
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.errors import error_type
-from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,19 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_connections: Final = Held(m.ACTIVE_CONNECTIONS)
-_cache_memory: Final = Held(m.CACHE_MEMORY)
+# Each finds the bound method of a series by the values of its labels.
+_durations: Final = Table(m.OPERATION_DURATION, "record", "operation", "component", "outcome")
+_errors: Final = Table(m.ERRORS, "add", "component", "error_type")
+_resources: Final = Table(m.RESOURCE_USED, "set", "resource")
+_messages: Final = Table(m.MESSAGE_THROUGHPUT, "add", "message_type", "direction")
+_pool_hits: Final = Table(m.POOL_HITS, "add", "pool_type", beside=m.POOL_MISSES)
+_pool_misses: Final = Table(m.POOL_MISSES, "add", "pool_type", beside=m.POOL_HITS)
+_pool_waits: Final = Table(m.CONNECTION_WAIT_TIME, "record", "pool_type")
+_connections: Final = Table(m.ACTIVE_CONNECTIONS, "set", "pool_type", "state")
+_cache_hits: Final = Table(m.CACHE_HITS, "add", "validation_type", beside=m.CACHE_MISSES)
+_cache_misses: Final = Table(m.CACHE_MISSES, "add", "validation_type", beside=m.CACHE_HITS)
+_cache_evictions: Final = Table(m.CACHE_EVICTIONS, "add", "cache_type", "reason")
+_cache_memory: Final = Table(m.CACHE_MEMORY, "set", "cache_type")
 
 
 class timed:  # noqa: N801 - reads as a function, like contextlib's own
@@ -123,13 +134,7 @@ def record_operation_time(
         outcome: "ok", "error", "expected", "cancelled" or "closed".
         node_id: The node; by default the process's.
     """
-    series(
-        m.OPERATION_DURATION,
-        operation=name,
-        component=component or _calling_module(),
-        outcome=outcome,
-        **_node(node_id),
-    ).record(seconds)
+    _durations[name, component or _calling_module(), outcome, node_id](seconds)
 
 
 def record_error(
@@ -144,7 +149,7 @@ def record_error(
             name is a series.
     """
     name = error if isinstance(error, str) else error_type(error)
-    series(m.ERRORS, component=component, error_type=name, **_node(node_id)).add()
+    _errors[component, name, node_id]()
 
 
 def update_resource_usage(
@@ -158,16 +163,17 @@ def update_resource_usage(
         maximum: What there is, in the same unit; more than 0.
         node_id: The node; by default the process's.
     """
-    if not (_finite(used) and _finite(maximum) and used >= 0 and maximum > 0):
+    part, whole = number(used), number(maximum)
+    if part is None or whole is None or part < 0 or whole <= 0:
         warn_once(
             f"resource:{name}",
-            "update_resource_usage(%r) needs used >= 0 and maximum > 0, not %r and %r; dropped",
-            name,
-            used,
-            maximum,
+            "update_resource_usage(%s) needs used >= 0 and maximum > 0, not %s and %s; dropped",
+            shown(name),
+            shown(used),
+            shown(maximum),
         )
         return
-    series(m.RESOURCE_USED, resource=name, **_node(node_id)).set(used / maximum)
+    _resources[name, node_id](part / whole)
 
 
 def record_throughput(
@@ -181,9 +187,7 @@ def record_throughput(
         count: How many; 0 makes the series exist before its first message.
         node_id: The node; by default the process's.
     """
-    series(
-        m.MESSAGE_THROUGHPUT, message_type=message_type, direction=direction, **_node(node_id)
-    ).add(count)
+    _messages[message_type, direction, node_id](count)
 
 
 def record_pool_request(
@@ -197,11 +201,9 @@ def record_pool_request(
         wait_seconds: The time from asking to having, in seconds; None if there is none to give.
         node_id: The node; by default the process's.
     """
-    node = _node(node_id)
-    for metric, amount in ((m.POOL_HITS, int(hit)), (m.POOL_MISSES, int(not hit))):
-        series(metric, pool_type=pool_type, **node).add(amount)
+    (_pool_hits if hit else _pool_misses)[pool_type, node_id]()
     if wait_seconds is not None:
-        series(m.CONNECTION_WAIT_TIME, pool_type=pool_type, **node).record(wait_seconds)
+        _pool_waits[pool_type, node_id](wait_seconds)
 
 
 def update_pool_connections(
@@ -215,8 +217,8 @@ def update_pool_connections(
         idle: Connections that wait in the pool.
         node_id: The node; by default the process's.
     """
-    for state, count in (("active", active), ("idle", idle)):
-        _connections.set(count, pool_type=pool_type, state=state, **_node(node_id))
+    _connections[pool_type, "active", node_id](active)
+    _connections[pool_type, "idle", node_id](idle)
 
 
 def record_cache_lookup(validation_type: str, *, hit: bool, node_id: str | None = None) -> None:
@@ -227,8 +229,7 @@ def record_cache_lookup(validation_type: str, *, hit: bool, node_id: str | None 
         hit: Whether the cache answered it.
         node_id: The node; by default the process's.
     """
-    for metric, amount in ((m.CACHE_HITS, int(hit)), (m.CACHE_MISSES, int(not hit))):
-        series(metric, validation_type=validation_type, **_node(node_id)).add(amount)
+    (_cache_hits if hit else _cache_misses)[validation_type, node_id]()
 
 
 def record_cache_eviction(
@@ -242,7 +243,7 @@ def record_cache_eviction(
         count: How many left.
         node_id: The node; by default the process's.
     """
-    series(m.CACHE_EVICTIONS, cache_type=cache_type, reason=reason, **_node(node_id)).add(count)
+    _cache_evictions[cache_type, reason, node_id](count)
 
 
 def update_cache_memory(cache_type: str, held_bytes: int, *, node_id: str | None = None) -> None:
@@ -253,21 +254,7 @@ def update_cache_memory(cache_type: str, held_bytes: int, *, node_id: str | None
         held_bytes: What it holds, in bytes.
         node_id: The node; by default the process's.
     """
-    _cache_memory.set(held_bytes, cache_type=cache_type, **_node(node_id))
-
-
-def reset() -> None:
-    """Forget what the update functions hold; for tests that replace the providers."""
-    _connections.reset()
-    _cache_memory.reset()
-
-
-def _node(node_id: str | None) -> dict[str, str]:
-    return {} if node_id is None else {"node_id": node_id}
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    _cache_memory[cache_type, node_id](held_bytes)
 
 
 def _calling_module() -> str:

@@ -101,6 +101,7 @@ class Metric:
         bounds: Upper bucket bounds of a histogram, in `unit`; floats, ascending.
         panel: The overview row that shows it.
         asynchronous: Observed at collection, instead of recorded when it happens.
+        minimum: The least value of a gauge or up-down counter; None if there is none.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Metric:
     bounds: tuple[float, ...] = ()
     panel: Panel | None = None
     asynchronous: bool = False
+    minimum: float | None = None
 
     @property
     def prometheus_name(self) -> str:

@@ -80,6 +80,7 @@ ACTIVE_CONNECTIONS: Final = Metric(
     attributes=(a.NODE_ID, a.POOL_TYPE, a.CONNECTION_STATE),
     panel=Panel.CONNECTION_POOL,
     asynchronous=True,
+    minimum=0,
 )
 CONNECTION_WAIT_TIME: Final = Metric(
     name="qudag.connection.wait.time",
@@ -118,6 +119,7 @@ CACHE_MEMORY: Final = Metric(
     attributes=(a.NODE_ID, a.CACHE_TYPE),
     panel=Panel.VALIDATION_CACHE,
     asynchronous=True,
+    minimum=0,
 )
 CACHE_EVICTIONS: Final = Metric(
     name="qudag.cache.evictions",

@@ -131,18 +131,17 @@ def configure(
         if not settings[v.SDK_DISABLED]:
             if _current is not None:
                 otel_globals.reset_api_globals()  # the providers of the closed set-up are of no use
-                instruments.rebind()
                 _current = None
             try:
                 if settings[v.CONFIG_FILE]:
                     telemetry.keep(config_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
                 else:
                     _start(telemetry, arguments, sigterm=sigterm)
-                instruments.initialise()
             except BaseException:
                 telemetry.shutdown(0)
                 _current = telemetry if telemetry.has_set_providers else None
                 raise
+        instruments.rebind(disabled=settings[v.SDK_DISABLED])
         _current = telemetry
         return telemetry
 

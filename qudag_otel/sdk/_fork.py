@@ -1,8 +1,7 @@
 """What a forked child must not inherit: sums, locks, threads and sockets of its parent.
 
 The child counts from zero under a resource of its own (another process and service instance id),
-so that whatever parent and children report adds up to what happened. The SDK has no public way
-to forget sums, so this module, alone, knows where it keeps them.
+so that whatever parent and children report adds up to what happened.
 """
 
 from __future__ import annotations
@@ -17,9 +16,6 @@ from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.resources import Resource
 
 
 _children: list[Callable[[bool], None]] = []
@@ -84,32 +80,3 @@ def _in_child() -> None:
         except Exception as error:  # noqa: BLE001 - a fork must succeed
             warn_once(f"fork:{error!r}", "after a fork telemetry is incomplete: %r", error)
     _after()
-
-
-def forget_measurements(provider: MeterProvider) -> None:
-    """Make a provider of the SDK start from zero, with none of its locks held.
-
-    Instruments and observers stay. Locks are replaced, since a thread that does not exist in
-    the child may have held one.
-    """
-    private: Any = provider
-    consumer = private._measurement_consumer  # noqa: SLF001 - see the module's docstring
-    consumer._lock = threading.Lock()  # noqa: SLF001
-    consumer._reader_storages = {  # noqa: SLF001
-        reader: type(storage)(
-            consumer._sdk_config,  # noqa: SLF001
-            reader._instrument_class_temporality,  # noqa: SLF001
-            reader._instrument_class_aggregation,  # noqa: SLF001
-            reader._instrument_class_cardinality_limit,  # noqa: SLF001
-        )
-        for reader, storage in consumer._reader_storages.items()  # noqa: SLF001
-    }
-    for meter in private._meters.values():  # noqa: SLF001
-        meter._instrument_registration_lock = threading.Lock()  # noqa: SLF001
-        meter._instrument_ids_lock = threading.Lock()  # noqa: SLF001
-
-
-def update_resource(provider: object, resource: Resource) -> None:
-    """Merge a resource into that of a provider of the SDK."""
-    private: Any = provider
-    private._update_resource(resource)  # noqa: SLF001 - see the module's docstring

@@ -12,6 +12,7 @@ from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.metrics import MeterProvider
 
+from qudag_otel._otel import storage
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
 from qudag_otel.sdk.export.batch import CLOSE_SECONDS
@@ -219,9 +220,9 @@ class Telemetry:
         if self._engine:
             self._engine.after_fork()
         if self._meter_provider:
-            _fork.forget_measurements(self._meter_provider)
+            storage.renew(self._meter_provider)
         for provider in self._providers:
-            _fork.update_resource(provider, descriptions.of_this_process())
+            storage.update_resource(provider, descriptions.of_this_process())
         if self._plan:
             if self._plan.prometheus:
                 self._plan.prometheus.after_fork()

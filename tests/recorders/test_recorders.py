@@ -13,21 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qudag_otel import recorders
+from qudag_otel.catalogue import metrics as m
 from qudag_otel.testing import capture
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from qudag_otel.testing import Captured
 
 DURATION = "qudag_operation_duration_seconds"
 BAD = [math.nan, math.inf, -math.inf, -1.0, "fast", None]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_held() -> Iterator[None]:
-    yield
-    recorders.reset()
 
 
 def test_timed_block_records_its_duration_and_tells_it(telemetry: Captured) -> None:
@@ -213,20 +208,21 @@ def test_update_cache_memory_with_a_bad_value_keeps_the_former(telemetry: Captur
 def test_update_functions_with_endless_names_stay_bounded(telemetry: Captured) -> None:
     """Memory does not grow with the number of names; one warning says so."""
     for number in range(1100):
-        recorders.update_cache_memory(f"cache-{number}", 1)
+        recorders.update_cache_memory(f"cache-{number}", number)
 
-    assert len(recorders._cache_memory._values) == 1000
-    assert sum("further ones are dropped" in str(log.body) for log in telemetry.logs) == 1
+    assert len(telemetry.points("qudag.cache.memory")) == m.CACHE_MEMORY.attributes[1].limit + 1
+    assert telemetry.value("qudag.cache.memory", cache_type="other") == 1099
+    assert sum("one more than the" in str(log.body) for log in telemetry.logs) == 1
 
 
-def test_recorders_reset_forgets_what_was_reported(telemetry: Captured) -> None:
-    """After a reset nothing is exported, and reporting works again."""
+def test_recorders_in_a_new_capture_report_nothing_of_the_former(telemetry: Captured) -> None:
+    """What an update function reported belongs to its capture; reporting works again."""
     recorders.update_cache_memory("validation", 1)
-    recorders.reset()
+    with capture() as inner:
+        assert not inner.points("qudag.cache.memory")
+        recorders.update_cache_memory("validation", 2)
+        assert inner.value("qudag.cache.memory") == 2
     assert not telemetry.points("qudag.cache.memory")
-
-    recorders.update_cache_memory("validation", 2)
-    assert telemetry.value("qudag.cache.memory") == 2
 
 
 def test_record_cache_lookup_and_eviction_count(telemetry: Captured) -> None:

@@ -62,6 +62,7 @@ from opentelemetry.trace import (
 from qudag_otel import instrumented, instruments
 from qudag_otel._calls import api, plain, site
 from qudag_otel._otel import globals as otel_globals
+from qudag_otel._series import observers
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.sdk.fast import call as fast_call
 from qudag_otel.sdk.fast import engine as fast_engine
@@ -222,7 +223,7 @@ class World:
             stack.enter_context(mock.patch.object(time, "perf_counter_ns", self.clock))
             stack.enter_context(mock.patch.dict(site._sites, clear=True))
             stack.enter_context(mock.patch.dict(api._blocks, clear=True))
-            stack.enter_context(mock.patch.dict(instruments._observers, clear=True))
+            stack.enter_context(mock.patch.dict(observers._observers, clear=True))
             otel_globals.reset_api_globals()
             instruments.reset()
             trace_api.set_tracer_provider(self.tracers)

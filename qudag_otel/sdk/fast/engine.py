@@ -17,13 +17,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from qudag_otel._calls import plain
 from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.site import bind_with
+from qudag_otel._otel.measure import BulkHistogram
 from qudag_otel._otel.spans import root_bound, supported
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
 from qudag_otel.sdk.fast.call import open_timer, span_openers
-from qudag_otel.sdk.fast.measure import BulkHistogram
 from qudag_otel.sdk.fast.site import FastSite
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The value: metrics bound to labels, from the application's hands to the SDK's storage."""

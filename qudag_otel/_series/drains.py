@@ -1,0 +1,67 @@
+"""What has to happen before a collection: whatever waits elsewhere goes to the SDK's storage.
+
+Every collection of every reader asks the observers of asynchronous instruments first, so one of
+those, which never reports anything, is where it happens. This needs no cooperation of readers.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel._warnings import warn_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+NAME: Final = "qudag.drain"
+
+_drains: list[Callable[[], None]] = []
+
+
+class _Collecting(threading.local):
+    now = False
+
+
+COLLECTING: Final = _Collecting()
+"""Whether this thread is answering a collection: `now`."""
+
+
+def before_collection(drain: Callable[[], None]) -> Callable[[], None]:
+    """Have a function called before each collection of each reader, from any thread.
+
+    Returns:
+        A function that ends this.
+    """
+    _drains.append(drain)
+
+    def stop() -> None:
+        if drain in _drains:
+            _drains.remove(drain)
+
+    return stop
+
+
+def drain_all() -> None:
+    """Call all the functions; what one raises is logged once."""
+    for drain in _drains:
+        try:
+            drain()
+        except Exception as error:  # noqa: BLE001 - a collection must go on
+            warn_once(f"drain:{type(error).__name__}", "measurements are missing: %.200r", error)
+
+
+def watch(meter: Meter) -> None:
+    """Call the functions before the collections of this meter's provider."""
+    meter.create_observable_gauge(NAME, [_asked])
+
+
+def _asked(_: CallbackOptions) -> Iterable[Observation]:
+    COLLECTING.now = True
+    try:
+        drain_all()
+    finally:
+        COLLECTING.now = False
+    return ()

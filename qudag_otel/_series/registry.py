@@ -1,0 +1,151 @@
+"""All series: found by their labels, drained before collections, bound anew for a new provider."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from qudag_otel import identity
+from qudag_otel._series import drains, gauges, instruments, labels, observers
+from qudag_otel._series import series as _one
+from qudag_otel._series.series import Off, Series
+from qudag_otel._series.values import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qudag_otel.catalogue import Metric
+
+_lock = threading.RLock()
+_series: dict[tuple[object, ...], Series] = {}
+_all: list[weakref.ref[Series]] = []
+_rebinds: list[Callable[[], None]] = []
+_resets: list[Callable[[], None]] = []
+_form: type[Series] | None = None
+
+
+def series(metric: Metric, /, **given: Any) -> Series:
+    """Bind a metric to labels.
+
+    Args:
+        metric: A metric, of the catalogue or the application's own.
+        given: A value for each of its labels; `node_id` and `swarm_id` default to the process's
+            identity. A value that is not allowed, or one too many, is reported as "other".
+
+    Raises:
+        TypeError: A label is missing, or the metric does not have it.
+    """
+    for value in given.values():
+        if value.__class__ is not str:
+            given = {name: text(value) for name, value in given.items()}
+            break
+    found = _series.get((metric.name, *sorted(given.items())))
+    if found is not None:
+        return found
+    checked = labels.check(metric, given)
+    # Keyed by what is exported, so that values beyond the limit share one series.
+    key = (metric.name, *sorted(checked.items()))
+    with _lock:
+        found = _series.get(key)
+        if found is None:
+            found = _series[key] = _shape()(metric, checked)
+            _all.append(weakref.ref(found))
+    return found
+
+
+def _shape() -> type[Series]:
+    global _form  # noqa: PLW0603 - decided at the first use after a set-up
+    if _form is None:
+        disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        _form = Off if disabled else Series
+    return _form
+
+
+def _each() -> Iterator[Series]:
+    for reference in _all:
+        found = reference()
+        if found is not None:
+            yield found
+
+
+def _drain() -> None:
+    for one in _each():
+        if one.records:
+            one.drain()
+
+
+def rebind(*, disabled: bool | None = None) -> None:
+    """Bind everything to the provider that is now set.
+
+    What waits goes to the provider that it was recorded for. Set-up calls this last.
+
+    Args:
+        disabled: Whether nothing is to be recorded; by default as OTEL_SDK_DISABLED says.
+    """
+    global _form  # noqa: PLW0603 - see `_shape`
+    _drain()
+    _form = None if disabled is None else (Off if disabled else Series)
+    instruments.forget()
+    for forget in _rebinds:
+        forget()
+    for one in _each():
+        one.unbind()
+        one.__class__ = _shape()
+        one.initialise()
+    observers.rebind()
+
+
+def on_rebind(forget: Callable[[], None]) -> None:
+    """Have a function called before everything is bound anew."""
+    _rebinds.append(forget)
+
+
+def on_reset(forget: Callable[[], None]) -> None:
+    """Have a function called by `reset`."""
+    _resets.append(forget)
+
+
+def reset() -> None:
+    """Forget all instruments, series and label values; for tests that replace the providers.
+
+    Observers stay registered, and series that somebody holds keep working: both bind again.
+    """
+    _drain()
+    with _lock:
+        _series.clear()
+    for one in _each():
+        one.forget()
+    labels.reset()
+    for forget in _resets:
+        forget()
+    rebind()
+    with _lock:
+        _all[:] = [reference for reference in _all if reference() is not None]
+    gauges.tidy()
+
+
+def _moved() -> None:
+    """The process's identity changed: what waits is of the former one."""
+    for one in _each():
+        one.drain()
+        one.unbind()
+
+
+def _after_fork() -> None:
+    """Renew locks that a thread of the parent may have held, and forget what is the parent's."""
+    global _lock  # noqa: PLW0603 - a lock of another process cannot be released
+    _lock = threading.RLock()
+    for part in (labels, gauges, _one):
+        part.after_fork()
+    drains.COLLECTING.now = False
+    for one in _each():
+        one.renew()
+
+
+drains.before_collection(_drain)
+identity.on_change(_moved)
+instruments.when_outdated(rebind)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
