@@ -26,9 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings, and return 0, or 1 if something is wrong."""
     import os
 
+    from qudag_otel._redact import mask
     from qudag_otel.cli._doctor import Level, examine, settings_of, versions
     from qudag_otel.sdk import ConfigurationError
-    from qudag_otel.sdk.settings.settings import without_password
 
     environ = dict(os.environ)
     print("Versions")
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     print("\nChecks")
     worst = Level.OK
     for finding in examine(settings, environ, arguments.timeout):
-        print(f"  {finding.level.name:<5} {without_password(finding.text)}")
+        print(f"  {finding.level.name:<5} {mask(finding.text)}")
         sys.stdout.flush()
         worst = max(worst, finding.level)
     return int(worst is Level.FAIL)

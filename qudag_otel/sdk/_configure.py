@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qudag_otel import _warnings, identity, instruments
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel._otel.propagators import propagate
+from qudag_otel._redact import texts
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk import _providers
 from qudag_otel.sdk._telemetry import Telemetry
@@ -216,7 +217,7 @@ def current() -> Telemetry | None:
 def reset() -> None:
     """Close the set-up and make the process as if `configure` had never been called.
 
-    Meant for tests: providers, instruments, identity and warnings are forgotten.
+    Meant for tests: providers, instruments, identity, warnings and what is secret are forgotten.
     """
     global _current  # noqa: PLW0603 - a process has one set-up
     with _lock:
@@ -227,4 +228,5 @@ def reset() -> None:
         identity.reset()
         instruments.reset()
         _warnings.reset()
+        texts.reset()
         _SDK_LOGGER.setLevel(logging.NOTSET)

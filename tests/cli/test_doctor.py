@@ -136,7 +136,10 @@ def test_doctor_every_value_has_its_origin() -> None:
         "http://****@h:4317",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     )
-    assert report.values["OTEL_EXPORTER_OTLP_HEADERS"] == ("authorization=****", "environment")
+    assert report.values["OTEL_EXPORTER_OTLP_HEADERS"] == (
+        "authorization=[redacted]",
+        "environment",
+    )
     assert report.values["OTEL_TRACES_SAMPLER"] == ("parentbased_always_on", "default")
     assert report.values["OTEL_EXPORTER_PROMETHEUS_HOST"] == ("127.0.0.1", "default")
     short = doctor(**given)
@@ -199,7 +202,12 @@ def test_doctor_port_of_metrics_held_by_the_application_is_well() -> None:
         ({"OTEL_TRACE_SAMPLER": "always_on"}, 0, "NOTE", "did you mean OTEL_TRACES_SAMPLER?"),
         ({"OTEL_TRACES_EXPORTER": "otpl"}, 1, "FAIL", "OTEL_TRACES_EXPORTER=otpl: unknown"),
         ({"OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, 1, "FAIL", "OTEL_EXPORTER_PROMETHEUS_PORT=x: "),
-        ({"OTEL_EXPORTER_OTLP_HEADERS": "s3cr3t"}, 1, "FAIL", "OTEL_EXPORTER_OTLP_HEADERS=****: "),
+        (
+            {"OTEL_EXPORTER_OTLP_HEADERS": "s3cr3t"},
+            1,
+            "FAIL",
+            "OTEL_EXPORTER_OTLP_HEADERS=[redacted]: ",
+        ),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://u:s3cr3t@h"}, 1, "FAIL", "ftp://****@h: "),
     ],
 )

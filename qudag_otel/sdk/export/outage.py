@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Final
 
-from qudag_otel.sdk.settings.settings import without_password
+from qudag_otel._redact import mask
 
 _LOGGER: Final = logging.getLogger("qudag_otel.export")
 _REMIND_SECONDS: Final = 300.0
@@ -61,7 +61,7 @@ class Outage:
 
     def __init__(self, what: str, where: str) -> None:
         self._what = what
-        self._where = without_password(where)
+        self._where = mask(where)
         self._since = 0.0
         self._said = 0.0
         self._lost = 0
@@ -95,7 +95,7 @@ class Outage:
             "again or in %d minutes",
             self._what,
             self._where,
-            without_password(repr(error) if error else self.reason or "no reason given"),
+            mask(repr(error) if error else self.reason or "no reason given"),
             self._lost,
             _REMIND_SECONDS // 60,
         )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from qudag_otel._redact import mask
+
 
 class ConfigurationError(ValueError):
     """A setting that cannot be used.
 
     Args:
         name: The variable or argument.
-        value: What it held; secrets are masked by the caller.
+        value: What it held; what looks like a secret in it is masked.
         problem: What is wrong with it.
         remedy: What to do about it.
     """
 
     def __init__(self, name: str, value: object, problem: str, remedy: str) -> None:
+        value = mask(value) if isinstance(value, str) else value
         super().__init__(f"{name}={value!s}: {problem}. {remedy}")
         self.name = name
         self.value = value

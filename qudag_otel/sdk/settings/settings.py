@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from qudag_otel._redact import MASK, attribute, learn, mask, verdict
 from qudag_otel.sdk.settings.errors import ConfigurationError
 from qudag_otel.sdk.settings.parsers import Rejected
-from qudag_otel.sdk.settings.variables import TABLE, Variable
+from qudag_otel.sdk.settings.variables import OTLP_HEADERS, TABLE, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 
-MASK = "****"
-_USER = re.compile(r"(?<=://)[^/@\s]*@")  # what stands before the host of a URL
 # Variables of instrumentations and of the command line tool are read elsewhere.
 _FOREIGN = (
     "OTEL_PYTHON_",
@@ -71,6 +69,8 @@ class Settings:
             elif variable.name in arguments:
                 self._values[variable.name] = arguments[variable.name]
                 self._origins[variable.name] = "argument"
+        for headers in OTLP_HEADERS.values():
+            learn(*(value for name, value in self[headers].items() if verdict(name)))
         self.suspects = dict(_suspects(environ))
 
     def __getitem__(self, variable: Variable[T]) -> T:
@@ -111,19 +111,17 @@ class Settings:
         value = self[variable]
         if isinstance(value, dict):
             pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - Any inside
-            return ",".join(f"{key}={MASK if variable.secret else pairs[key]}" for key in pairs)
+            return ",".join(
+                f"{key}={MASK if variable.secret else attribute(key, value)}"
+                for key, value in pairs.items()
+            )
         if isinstance(value, tuple):
             return ",".join(str(part) for part in value) or "none"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - Any inside
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, float):
             return f"{value * 1000:g}"  # durations are held in seconds and written in milliseconds
-        return MASK if variable.secret else without_password(str(value))
-
-
-def without_password(text: str) -> str:
-    """Mask the user and password of every URL in a text that is shown or logged."""
-    return _USER.sub(f"{MASK}@", text)
+        return MASK if variable.secret else mask(str(value))
 
 
 def parse(variable: Variable[T], raw: str, name: str = "") -> T:
@@ -140,9 +138,11 @@ def parse(variable: Variable[T], raw: str, name: str = "") -> T:
     try:
         return variable.parse(raw)
     except Rejected as rejected:
-        shown = MASK if variable.secret else without_password(raw)
         raise ConfigurationError(
-            name or variable.name, shown, rejected.problem, f"{rejected.remedy}, or unset it."
+            name or variable.name,
+            MASK if variable.secret else raw,
+            rejected.problem,
+            f"{rejected.remedy}, or unset it.",
         ) from None
 
 

@@ -1,0 +1,124 @@
+"""Secrets by shape: credentials that give themselves away wherever they stand.
+
+Every pattern takes time linear in the text: no two neighbouring repetitions match the same
+character, and none begins again in the middle of what it has just failed on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+MASK: Final = "[redacted]"
+_BEHIND: Final = rf"\1{MASK}"
+
+
+class Shape(NamedTuple):
+    """A secret that is known by the words around it.
+
+    Args:
+        needles: Parts of a text in lower case, one of which is there wherever the secret is.
+        pattern: What is masked.
+        kept: What stands in its place then.
+    """
+
+    needles: tuple[str, ...]
+    pattern: re.Pattern[str]
+    kept: str = MASK
+
+
+PEM: Final = Shape(
+    ("private",),
+    re.compile(
+        r"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-{4,5}.*?"
+        r"(?:-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-{4,5}|\Z)",
+        re.DOTALL,
+    ),
+)
+"""A private key as a block, whole; before names are looked for, as its lines have spaces."""
+
+TOKEN: Final = re.compile(r"(?<![A-Za-z0-9_.\-])[A-Za-z0-9_.\-]{16,}+")
+"""What is long enough for a key; `KEY` and `LONG_HEX` look at nothing else."""
+NO_WORD: Final = re.compile(r"[0-9A-Z]")
+"""Every key has digits or capitals, most words have neither."""
+KEY: Final = re.compile(
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))(?:"
+    r"(?<![_-])eyJ[\w-]{4,}+(?:\.[\w-]*+)+"  # JSON web tokens
+    r"|(?:AKIA|ASIA|ABIA|ACCA|AROA)[0-9A-Z]{12,}"  # Amazon
+    r"|(?<=\d:)AA[\w-]{30,}"  # bots of Telegram
+    r"|AIza[\w-]{30,}|dapi[0-9a-f]{32}|key-[0-9a-f]{32}|SG\.[\w-]{12,}\.[\w-]{12,}"
+    r"|(?i:age-secret-key-1[0-9a-z]{30,})"
+    # What providers put in front of their keys.
+    r"|(?:gh[pousr]_|github_pat_|gl(?:pat|dt|rt)-|xox[abeprs]-|xapp-|whsec_|npm_|pypi-|dop_v1_"
+    r"|hf_|shp(?:at|ss)_|dckr_pat_|lin_api_|nvapi-|gsk_|xai-|hv[sb]\.|ATATT3|GOCSPX-|ya29\.|sbp_"
+    r"|r8_|figd_|glsa_|NRAK-|ph[cx]_|sntrys_|sq0[a-z]{3}-|EAAC|tfp_|pat-|[sr]k[-_])"
+    r"[\w.\-]{12,})"
+)
+
+SHAPES: Final = (
+    # A scheme of HTTP authentication with its credentials; "basic configuration" is none.
+    Shape(
+        ("bearer",),
+        re.compile(
+            r"(?i)\b(bearer(?:[ \t]|%20|\+)+)"
+            r"(?!(?:auth\w*|tokens?|credentials?|scheme|realm|format)\b)[\w.~+/=%\-]{6,}"
+        ),
+        _BEHIND,
+    ),
+    Shape(
+        ("basic",),
+        re.compile(
+            r"(?i:\b(basic(?:[ \t]|%20|\+)+))"
+            r"(?=[\w~+/\-]{0,400}?(?:[0-9=]|[a-z][A-Z]|%3[dD]))[\w~+/=%\-]{6,}"
+        ),
+        _BEHIND,
+    ),
+    Shape(
+        ("hooks.", "webhook"),
+        re.compile(
+            r"((?:hooks\.slack\.com/(?:services|workflows)|/api/webhooks/\d{1,30}"
+            r"|webhook\.office\.com/webhookb2)/)[\w/@\-]+"
+        ),
+        _BEHIND,
+    ),
+    # How HTTP and gRPC libraries complain about a header, with its value.
+    Shape(
+        ("header value", "header part", "metadata was invalid"),
+        re.compile(
+            r"(?i)((?:header (?:value|part)|metadata was invalid)[^'\"\[(\n]{0,40})"
+            r"(?:\[[^\n]*|\([^\n]*|b?'[^'\n]*'?|b?\"[^\"\n]*\"?)"
+        ),
+        _BEHIND,
+    ),
+    # The statements of SQL, and sentences: password 'x', identified by 'x', password is x.
+    Shape(
+        ("passw", "identified by", "passphrase", "pwd"),
+        re.compile(
+            r"(?i)(\b(?:password|passwd|passphrase|pwd|identified[ \t]+by(?:[ \t]+password)?)"
+            r"[ \t]+)"
+            r"(?:'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z))"
+        ),
+        _BEHIND,
+    ),
+    Shape(
+        (" is ", " was "),
+        re.compile(
+            r"(?i)(\b(?:(?:password|passwd|passphrase|pwd)[ \t]+(?:is|was)[ \t]+(?!(?:required"
+            r"|incorrect|invalid|wrong|too|not|empty|missing|expired|weak|correct|set|valid|being|now"
+            r"|the|an?|no)\b)|(?:token|secret|key)[ \t]+(?:is|was)[ \t]+(?=\S{0,400}?\d)))"
+            r"[^\s\"',;\[]{3,}"
+        ),
+        _BEHIND,
+    ),
+)
+
+LONG_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-f]{64,}|[0-9A-F]{64,})")
+"""A raw key of 256 bits or more, unless `DIGEST` stands before it."""
+DIGEST: Final = re.compile(
+    r"(?i)(?:sha-?\d{0,3}|md5|blake\w{0,3}|hash|digest|checksum|sum|commit|revision|fingerprint|root"
+    r"|etag|id|vertex|block|tx|transaction|parents?|tips?|address|0x)[\"'\]\\]{0,3}[ \t]?[:=@/ ]"
+    r"[ \t]?[\[\"'\\]{0,3}\Z"
+)
+"""The words before a hexadecimal text that is no key."""
+BEFORE: Final = 32
+"""How many characters before it are looked at."""
