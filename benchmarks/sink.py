@@ -14,6 +14,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Read and forget."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
+        self.send_header("Content-Type", "application/x-protobuf")
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -120,16 +120,13 @@ def _group(signal: str) -> str:
     return f"opentelemetry_{signal}_exporter"
 
 
-def exporting(
-    settings: Settings, signal: str, name: str, options: dict[str, object] | None = None
-) -> Exporting:
+def exporting(settings: Settings, signal: str, name: str) -> Exporting:
     """Make what sends one signal through one exporter.
 
     Args:
         settings: The effective configuration.
         signal: "traces", "metrics" or "logs".
         name: The exporter.
-        options: Further arguments of an OTLP exporter.
 
     Raises:
         ConfigurationError: The settings of the exporter contradict each other.
@@ -138,18 +135,15 @@ def exporting(
         if name in _OTLP_ALIASES:
             settings.put(v.OTLP_PROTOCOL[signal], _OTLP_ALIASES[name], v.EXPORTER[signal].name)
         to = otlp.receiver(settings, signal)
-        hold_exporter_lines()
-        make = otlp.load(to)
-        return Exporting(
-            lambda timeout: make(timeout, options or {}), to.timeout, signal, to.endpoint
-        )
+        return Exporting(otlp.load(to), signal, to.endpoint)
     if name == CONSOLE:
-        return Exporting(functools.partial(_console, signal), 10.0, signal, "the console")
+        return Exporting(functools.partial(_console, signal), signal, "the console")
+    hold_exporter_lines()
     factory = plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
-    return Exporting(lambda _: factory(), 10.0, signal, name)
+    return Exporting(factory, signal, name)
 
 
-def _console(signal: str, _timeout: float) -> SdkExporter:
+def _console(signal: str) -> SdkExporter:
     from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
     from opentelemetry.sdk.trace.export import ConsoleSpanExporter
@@ -176,12 +170,10 @@ def add_exporters(plan: Plan, signals: Sequence[str]) -> None:
     for name in chosen.get("traces", ()):
         export = exporting(settings, "traces", name)
         export.wrap(CallExporter)
-        plan.span_processors.append(BatchSpans(export, what="spans", **_sizes(settings, "traces")))
+        plan.span_processors.append(BatchSpans(export, **_sizes(settings, "traces")))
     for name in chosen.get("logs", ()):
         export = exporting(settings, "logs", name)
-        plan.log_record_processors.append(
-            BatchLogs(export, what="logs", **_sizes(settings, "logs"))
-        )
+        plan.log_record_processors.append(BatchLogs(export, **_sizes(settings, "logs")))
     for name in chosen.get("metrics", ()):
         if name != PROMETHEUS:
             plan.metric_readers.append(_metric_reader(settings, name))
@@ -212,17 +204,14 @@ def _metric_reader(settings: Settings, name: str) -> MetricReader:
     }
     if name == OTLP or name in _OTLP_ALIASES:
         temporality, aggregation = _preferences(settings)
-        export = exporting(
-            settings, "metrics", name,
-            {"preferred_temporality": temporality, "preferred_aggregation": aggregation},
-        )  # fmt: skip
+        export = exporting(settings, "metrics", name)
         return PeriodicReader(export, temporality=temporality, aggregation=aggregation, **timing)
     if name == CONSOLE:
         return PeriodicReader(exporting(settings, "metrics", name), **timing)
     made = plugins.load(_group("metrics"), name, v.EXPORTER["metrics"].name, _BUILT_IN["metrics"])()
     if isinstance(made, Reader):
         return made
-    return PeriodicReader(Exporting(lambda _: made, 10.0, "metrics", name), **timing)
+    return PeriodicReader(Exporting(lambda: made, "metrics", name), **timing)
 
 
 def _preferences(
@@ -282,7 +271,7 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
     )
     engine = Engine(tracers if eligible else None, meters, [part.put_all for part in ours])
     for part in ours:
-        part.gather_with(engine.drain_all)
+        part.gather_from(engine)
     if tracers is not None:
         tracers.when_extended = engine.leave_spans
     return engine

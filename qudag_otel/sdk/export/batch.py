@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from qudag_otel._warnings import warn_once
-from qudag_otel.sdk.export.worker import Worker
+from qudag_otel.sdk.export.ledger import CLOSED, QUEUE_FULL, Tally
+from qudag_otel.sdk.export.weight import weight_of_record, weight_of_span
+from qudag_otel.sdk.export.worker import Due, Worker
 
 if TYPE_CHECKING:
     import threading
@@ -26,6 +27,32 @@ T = TypeVar("T")
 
 CLOSE_SECONDS: Final = 5.0
 """How long the end of the program may take when nobody says otherwise."""
+HEAVY_BYTES: Final = 64 << 20
+"""How much the heavy items of a queue may weigh together."""
+LIGHT_ITEMS: Final = 1 << 16
+"""How many finished calls may wait while the receiver takes them: a burst of them is cheap."""
+_LOOK_SECONDS: Final = 0.5  # how long what waits elsewhere may go unnoticed
+_LEAST_DELAY: Final = 0.1  # the same for a delay of nothing: a thread that never sleeps is a burden
+
+
+class Source(Protocol):
+    """Where items wait before a queue, without saying so each time."""
+
+    def tell(self, listener: Batches[Any], /) -> None:
+        """Call `rouse` when items come after a rest, and `wake` when many wait."""
+        ...
+
+    def waiting(self) -> int:
+        """How many wait."""
+        ...
+
+    def fetch(self, most: int) -> bool:
+        """Put at most so many into the queue; whether more wait."""
+        ...
+
+    def rest(self) -> bool:
+        """Whether nothing waits or is under way; then the next one rouses the queues."""
+        ...
 
 
 class Batches(Generic[T]):
@@ -33,100 +60,190 @@ class Batches(Generic[T]):
 
     Args:
         export: Where batches go.
-        what: The items, for the thread's name and the warning.
+        weigh: How many bytes an item keeps; 0 if it is of the common size.
+        what: The items, for the thread's name.
         delay: Seconds that an item may wait for its batch to fill.
         size: How many items a batch holds at most.
-        limit: How many items may wait; further ones are dropped, with one warning.
+        limit: How many items may wait; further ones are dropped and counted.
         timeout: How long emptying the queue may take, in seconds.
     """
 
     def __init__(
-        self, export: Exporting, *, what: str, delay: float, size: int, limit: int, timeout: float
+        self,
+        export: Exporting,
+        weigh: Callable[[T], int],
+        *,
+        what: str,
+        delay: float,
+        size: int,
+        limit: int,
+        timeout: float,
     ) -> None:
         self.export = export
-        self._what = what
-        self._size = size
-        self._limit = limit
+        self._weigh = weigh
+        self.size = size
+        self.limit = limit
+        self._delay = delay
         self._timeout = timeout
+        self._source: Source | None = None
+        self._worker = Worker(f"qudag-otel-{what}", delay, self._work)
+        self._start()
+
+    def _start(self) -> None:
         self._queue: deque[T] = deque()
+        self._light: deque[T] = deque()
+        self._heavy = Tally()
+        self._weights: dict[int, int] = {}
         self._closed = False
-        self._failed = False
+        self._ended = False
+        self._resting = False
         self._awake = False
         self._armed = False
-        self.dropped = 0
-        self._gather: Callable[[], None] | None = None
-        self._worker = Worker(f"qudag-otel-{what}", delay, self._work, repeat=False)
+        self._accounted = 0  # what was lost when a flush told last
+        self._delivered = True
 
-    def gather_with(self, gather: Callable[[], None]) -> None:
-        """Have a function called before the queue is emptied, to fetch what waits elsewhere.
+    def gather_from(self, source: Source) -> None:
+        """Fetch what waits elsewhere, a batch at a time, whenever there is room for it."""
+        self._source = source
+        source.tell(self)
+        self._worker.look = min(_LOOK_SECONDS, max(self._delay, _LEAST_DELAY))
+        self.rouse()
 
-        What waits there does not say so: from now on the queue is emptied regularly.
-        """
-        self._gather = gather
-        self._worker.repeat = True
-        self._worker.arm()
+    # -- callers: any thread, signal handlers, destructors; no lock, no log line
 
     def put(self, item: T) -> None:
         """Queue an item; never blocks, never raises."""
         waiting = len(self._queue)
-        if waiting >= self._limit or self._closed:
+        if waiting >= self.limit or self._ended:
             self._drop(1)
             return
+        weight = self._weigh(item)
+        if weight:
+            if int(self._heavy) + weight > HEAVY_BYTES:
+                self._drop(1)
+                return
+            self._heavy.add(weight)
+            self._weights[id(item)] = weight
         self._queue.append(item)
         self._tell(waiting + 1)
 
     def put_all(self, items: Sequence[T]) -> None:
-        """Queue items; never blocks, never raises."""
-        room = 0 if self._closed else max(0, self._limit - len(self._queue))
-        self._queue.extend(items[:room])
+        """Queue finished calls, which weigh next to nothing; never blocks, never raises.
+
+        While the receiver takes what is sent, more may wait than the limit: calls are finished
+        faster than any spans that the limit was made for.
+        """
+        bound = self.limit if self.failing else max(self.limit, LIGHT_ITEMS)
+        room = 0 if self._ended else max(0, bound - len(self._light))
+        self._light.extend(items[:room])
         if len(items) > room:
             self._drop(len(items) - room)
-        self._tell(len(self._queue))
+        self._tell(len(self._light))
 
-    def _tell(self, waiting: int) -> None:
-        # After the item is queued: the worker takes the flags back before it looks at the queue.
+    @property
+    def failing(self) -> bool:
+        """Whether the last export failed: what waits here may well be lost."""
+        return self.export.outage.failing
+
+    def __len__(self) -> int:
+        source = self._source
+        return self._queued + (source.waiting() if source is not None else 0)
+
+    @property
+    def _queued(self) -> int:
+        return len(self._queue) + len(self._light)
+
+    def rouse(self) -> None:
+        """Look for what waits elsewhere from now on; safe anywhere."""
         if not self._armed:
             self._armed = True
             self._worker.arm()
-        if waiting >= self._size and not self._awake:
+
+    def wake(self) -> None:
+        """Look now, because a batch may be full; safe anywhere."""
+        if not self._awake:
             self._awake = True
             self._worker.wake()
 
-    def _drop(self, items: int) -> None:
-        self.dropped += items
-        warn_once(
-            f"dropped:{self._what}",
-            "%s are dropped: %d wait for export already",
-            self._what,
-            len(self._queue),
-        )
+    def _tell(self, waiting: int) -> None:
+        # After the item is queued: the worker takes the flags back before it looks at the queue.
+        self.rouse()
+        if waiting >= self.size:
+            self.wake()
 
-    def _work(self, everything: bool) -> None:  # noqa: FBT001 - the worker's callback
+    def _drop(self, items: int) -> None:
+        self.export.ledger.drop(items, CLOSED if self._ended else QUEUE_FULL)
+
+    # -- the worker's thread
+
+    def _work(self, due: Due) -> None:
         self._awake = False
+        everything = due is not Due.LOOK
         if everything:
             self._armed = False
-        if self._gather is not None:
-            self._gather()
-        deadline = time.monotonic() + self._timeout
-        while self._queue and (everything or len(self._queue) >= self._size):
-            if time.monotonic() > deadline or (self._closed and self._failed):
+        self.export.outage.dropping(self.limit)
+        out_of_time = time.monotonic() + self._timeout
+        ahead = len(self)  # what comes while it works goes with a later batch
+        while ahead > 0 and (everything or len(self) >= self.size):
+            # With the receiver gone each batch would wait for its turn to fail.
+            if time.monotonic() > out_of_time or (self._closed and self.failing):
                 break
-            batch: list[T] = []
-            while self._queue and len(batch) < self._size:
-                batch.append(self._queue.popleft())
-            self._failed = not self.export(batch, len(batch))
-        if self._queue and not self._closed:
-            self._tell(0)  # out of time, or items that came meanwhile
+            batch = self._take()
+            if not batch:
+                break
+            self.export(batch, len(batch))
+            self._trim()
+            ahead -= len(batch)
+        if due is Due.FLUSH:
+            lost = self.export.ledger.lost
+            self._delivered = lost == self._accounted and ahead <= 0
+            self._accounted = lost
+        self.export.outage.dropping(self.limit)
+        if not self._closed:
+            self._rest()
+
+    def _take(self) -> list[T]:
+        """The next batch; fewer than fit only if no more wait."""
+        source = self._source
+        while source is not None and self._queued < self.size:
+            if not source.fetch(self.size - self._queued):
+                break
+        batch: list[T] = []
+        while self._queue and len(batch) < self.size:
+            item = self._queue.popleft()
+            if self._weights:
+                self._heavy.add(-self._weights.pop(id(item), 0))
+            batch.append(item)
+        while self._light and len(batch) < self.size:
+            batch.append(self._light.popleft())
+        return batch
+
+    def _trim(self) -> None:
+        """Keep to the limit while the receiver takes nothing."""
+        over = len(self._light) - self.limit
+        if self.failing and over > 0:
+            for _ in range(over):
+                self._light.pop()
+            self._drop(over)
+
+    def _rest(self) -> None:
+        """Sleep if there is nothing to do, and see to it that somebody wakes the thread."""
+        resting = not self._queued and (self._source is None or self._source.rest())
+        # Twice: a call that began just when the source came to rest is seen the second time.
+        if not (resting and (self._resting or self._source is None)):
+            self.rouse()
+        self._resting = resting
+
+    # -- the end of a set-up, a flush, a fork
 
     def begin_flush(self) -> threading.Event:
         """Send what is queued; the event tells when that ended, `delivered` how."""
-        self._failed = False
         return self._worker.begin_flush()
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took everything since the last `begin_flush` or `begin_close`."""
-        return not self._failed
+        """Whether the receiver has all that came between the last two flushes."""
+        return self._delivered
 
     def begin_close(self, deadline: float) -> None:
         """Take nothing more and send what is queued; do not wait.
@@ -136,32 +253,56 @@ class Batches(Generic[T]):
         """
         if self._closed:
             return
-        self._failed = False
         self._closed = True
         self.export.limit(deadline)
         self._worker.begin_close()
 
     def close(self, deadline: float) -> bool:
-        """Wait for the end of what `begin_close` began.
+        """Wait for the end of what `begin_close` began, and say what is lost for good.
 
         Returns:
-            Whether everything reached the receiver in time.
+            Whether the receiver has everything that was ever recorded.
         """
         ended = self._worker.join(deadline - time.monotonic())
+        self._ended = True
         self.export.close()
-        return ended and not self._failed and not self._queue
+        ledger = self.export.ledger
+        remaining = self._queued + (0 if ended else ledger.in_flight)
+        self._queue.clear()
+        self._light.clear()
+        if remaining:
+            ledger.drop(remaining, CLOSED)
+        self.export.outage.ended(remaining)
+        return ended and not ledger.lost
+
+    def end(self) -> None:
+        """Close as the SDK's provider asks; nothing if it was done before."""
+        if self._closed:
+            return
+        deadline = time.monotonic() + CLOSE_SECONDS
+        self.begin_close(deadline)
+        self.close(deadline)
+
+    def flushed(self, timeout: float) -> bool:
+        """Flush and wait for it."""
+        return self.begin_flush().wait(timeout) and self.delivered
 
     def after_fork(self) -> None:
         """Start empty in a child process: what is queued belongs to the parent, which sends it."""
-        self._queue = deque()
-        self._awake = self._armed = False
-        self.dropped = 0
+        closed, ended = self._closed, self._ended
+        self._start()
+        self._closed, self._ended = closed, ended
         self.export.after_fork()
         self._worker.after_fork()
+        if self._source is not None and not closed:
+            self.rouse()
 
 
 class BatchSpans(Batches[ReadableSpan], SpanProcessor):
     """The span processor over `Batches`."""
+
+    def __init__(self, export: Exporting, **sizes: Any) -> None:
+        super().__init__(export, weight_of_span, what="spans", **sizes)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing: a span counts when it ends."""
@@ -174,16 +315,18 @@ class BatchSpans(Batches[ReadableSpan], SpanProcessor):
 
     def shutdown(self) -> None:
         """Send what is queued and end, within `CLOSE_SECONDS`."""
-        _end(self)
+        self.end()
 
     def force_flush(self, timeout_millis: int | None = None) -> bool:
         """Send what is queued."""
-        timeout = 30.0 if timeout_millis is None else timeout_millis / 1000
-        return self.begin_flush().wait(timeout) and self.delivered
+        return self.flushed(30.0 if timeout_millis is None else timeout_millis / 1000)
 
 
 class BatchLogs(Batches[ReadableLogRecord], LogRecordProcessor):
     """The log record processor over `Batches`."""
+
+    def __init__(self, export: Exporting, **sizes: Any) -> None:
+        super().__init__(export, weight_of_record, what="logs", **sizes)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a record."""
@@ -201,14 +344,8 @@ class BatchLogs(Batches[ReadableLogRecord], LogRecordProcessor):
 
     def shutdown(self) -> None:
         """Send what is queued and end, within `CLOSE_SECONDS`."""
-        _end(self)
+        self.end()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what is queued."""
-        return self.begin_flush().wait(timeout_millis / 1000) and self.delivered
-
-
-def _end(batches: Batches[T]) -> None:
-    deadline = time.monotonic() + CLOSE_SECONDS
-    batches.begin_close(deadline)
-    batches.close(deadline)
+        return self.flushed(timeout_millis / 1000)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from qudag_otel.sdk.export.failures import NotDelivered, described
+from qudag_otel.sdk.export.ledger import CLOSED, Ledger
 from qudag_otel.sdk.export.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOGGER: Final = logging.getLogger("qudag_otel.export")
-_LAST_ATTEMPT: Final = 0.5  # the share of what is left of the closing time that one export may take
-_LEAST_SECONDS: Final = 0.2
+_LEAST_SECONDS: Final = 0.1
 _inherited: Final[list[object]] = []  # a parent's exporters: to close or free one would touch it
 
 
@@ -34,22 +35,20 @@ class SdkExporter(Protocol):
 
 
 class Exporting:
-    """Sends batches through an exporter and never raises.
+    """Sends batches through an exporter, keeps account of them, and never raises.
 
     Args:
-        build: Makes the exporter, given how many seconds an export may take.
-        timeout: That time in seconds.
+        build: Makes the exporter.
         signal: "traces", "metrics" or "logs".
         where: The receiver, as log lines name it.
     """
 
-    def __init__(
-        self, build: Callable[[float], SdkExporter], timeout: float, signal: str, where: str
-    ) -> None:
+    def __init__(self, build: Callable[[], SdkExporter], signal: str, where: str) -> None:
         self._build = build
-        self._timeout = timeout
-        self._signal = signal
-        self._where = where
+        self.signal = signal
+        self.where = where
+        self.took: Callable[[float, str], None] | None = None
+        """Told how many seconds each export took, and how it failed: "" if it did not."""
         self._start()
 
     def _start(self) -> None:
@@ -57,16 +56,13 @@ class Exporting:
         self._lock = threading.Lock()
         self._deadline: float | None = None
         self._closed = False
-        self.outage = Outage(self._signal, self._where)
+        self.ledger = Ledger()
+        self.outage = Outage(self.signal, self.where, self.ledger)
 
     def wrap(self, around: Callable[[SdkExporter], SdkExporter]) -> None:
         """Put something around every exporter that is built from now on."""
         build = self._build
-
-        def wrapped(timeout: float) -> SdkExporter:
-            return around(build(timeout))
-
-        self._build = wrapped
+        self._build = lambda: around(build())
 
     def __call__(self, batch: Any, items: int) -> bool:
         """Export a batch.
@@ -76,67 +72,81 @@ class Exporting:
             items: How many spans, data points or records are in it.
 
         Returns:
-            Whether the receiver has it.
+            Whether the receiver has all of it.
         """
         with self._lock, self.outage, suppress_instrumentation():
-            try:
-                exporter = self._current()
-                if exporter is None:
-                    return False
-                result = exporter.export(batch)
-            except Exception as error:  # noqa: BLE001 - an exporter's failure stays with telemetry
-                self.outage.failed(items, error)
-                return False
-            # The three result enumerations agree in this name alone.
-            if getattr(result, "name", "") != "SUCCESS":
-                self.outage.failed(items)
-                return False
+            ledger = self.ledger
+            ledger.in_flight = items
+            began = time.perf_counter()
+            lost, kind, reason = self._export(batch, items)
+            took, ledger.in_flight = time.perf_counter() - began, 0
+            ledger.delivered += items - lost
+            if lost:
+                ledger.failed[kind] += lost
+        if self.took is not None:
+            self.took(took, kind)
+        # Logged with no lock held, and where what it is logged with may be instrumented.
+        if kind:
+            self.outage.failed(reason)
+        else:
             self.outage.succeeded()
-            return True
+        return not kind
+
+    def _export(self, batch: Any, items: int) -> tuple[int, str, str]:
+        """Export; how many are lost, the kind of failure and the reason: both empty if none."""
+        try:
+            exporter = self._current()
+            if exporter is None:
+                return items, CLOSED, self.outage.reason or "no time was left"
+            result = exporter.export(batch)
+        except NotDelivered as error:
+            # An answer that is none says nothing of how many.
+            return error.lost or items, error.failure.kind, error.failure.reason
+        except Exception as error:  # noqa: BLE001 - an exporter's failure stays with telemetry
+            return items, type(error).__qualname__, described(error)
+        # The three result enumerations agree in this name alone.
+        if getattr(result, "name", "") == "SUCCESS":
+            return 0, "", ""
+        return items, "other", self.outage.overheard or "no reason given"
 
     def _current(self) -> SdkExporter | None:
-        if self._closed:
+        if self._closed or (
+            self._deadline is not None and self._deadline - time.monotonic() < _LEAST_SECONDS
+        ):
             return None
-        if self._deadline is not None:
-            # An exporter retries until its own timeout; a shorter one is the only public way to
-            # make it give up in time.
-            left = (self._deadline - time.monotonic()) * _LAST_ATTEMPT
-            if left < _LEAST_SECONDS:
-                return None
-            if left < self._timeout:
-                exporter, self._exporter = self._exporter, None
-                self._interrupt(exporter)
-                self._timeout = left
         if self._exporter is None:
-            self._exporter = self._build(self._timeout)
+            self._exporter = self._build()
+            self._limit(self._exporter)
         return self._exporter
 
     def limit(self, deadline: float) -> None:
         """Make every further export end before a point in time.
 
-        An export that is already failing is given up at once.
+        An export that is already failing is given up soon.
 
         Args:
             deadline: The point on the monotonic clock.
         """
+        self.outage.closing()
         self._deadline = deadline
-        if self.outage.struggling:
-            exporter, self._exporter = self._exporter, None
-            self._interrupt(exporter)
+        if self._exporter is not None:
+            self._limit(self._exporter)
+
+    def _limit(self, exporter: SdkExporter) -> None:
+        limit = getattr(exporter, "limit", None)
+        if limit is not None and self._deadline is not None:
+            limit(self._deadline)
 
     def close(self) -> None:
         """End for good; an export under way is interrupted as far as the exporter lets us."""
         self._closed = True
         exporter, self._exporter = self._exporter, None
-        self._interrupt(exporter)
-
-    def _interrupt(self, exporter: SdkExporter | None) -> None:
         if exporter is None:
             return
         try:
             exporter.shutdown()
         except Exception as error:  # noqa: BLE001 - closing goes on
-            _LOGGER.debug("an exporter of %s failed to close: %r", self._signal, error)
+            _LOGGER.debug("an exporter of %s failed to close: %s", self.signal, described(error))
 
     def after_fork(self) -> None:
         """Leave a parent's exporter alone in a child: its connections are the parent's."""

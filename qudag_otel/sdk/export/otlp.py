@@ -1,17 +1,13 @@
-"""The OTLP exporters of the SDK, given everything that the variables say about them.
-
-Everything is passed explicitly, so that neither the meaning of a unit nor a variable that
-`configure` was not shown depends on what the exporters read themselves.
-"""
+"""Where and how each signal is sent, as the variables say, and the exporter that does so."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from qudag_otel._otel.encoders import encoder
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
@@ -19,21 +15,29 @@ from qudag_otel.sdk.settings.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qudag_otel.sdk.export.exporting import SdkExporter
+    from qudag_otel.sdk.export.client import OtlpExporter, Transport
     from qudag_otel.sdk.settings.settings import Settings
 
 GRPC: Final = "grpc"
-_DEFAULT: Final = {GRPC: "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
+_DEFAULT: Final = {
+    GRPC: "http://localhost:4317",
+    "http/protobuf": "http://localhost:4318",
+    "http/json": "http://localhost:4318",
+}
+_WEB: Final = ("http", "https")
+_PLAIN: Final = ("http", "unix")  # schemes that say by themselves: no TLS
 _SUSPICIOUS_SECONDS: Final = 0.1
+_HTTP_ON_USE: Final = (
+    "encodings.idna", "google.rpc.status_pb2", "netrc", "requests.exceptions",
+    "qudag_otel.sdk.export.http",
+)  # fmt: skip
 _LOADED_ON_USE: Final = {
     GRPC: (
-        "encodings.idna", "grpc.experimental", "grpc._channel",
-        "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
+        "encodings.idna", "google.rpc.error_details_pb2", "google.rpc.status_pb2", "grpc._channel",
+        "grpc.experimental", "qudag_otel.sdk.export.grpc",
     ),
-    "http/protobuf": (
-        "encodings.idna", "requests.exceptions", "netrc",
-        "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    ),
+    "http/protobuf": _HTTP_ON_USE,
+    "http/json": (*_HTTP_ON_USE, "google.protobuf.json_format"),
 }  # fmt: skip
 
 
@@ -43,8 +47,9 @@ class Receiver:
 
     Args:
         signal: "traces", "metrics" or "logs".
-        protocol: "grpc" or "http/protobuf".
-        endpoint: For gRPC the URL of the receiver, for HTTP the whole URL of the signal.
+        protocol: "grpc", "http/protobuf" or "http/json".
+        endpoint: For gRPC the URL of the receiver or a target of gRPC's own, for HTTP the whole URL
+            of the signal.
         insecure: No TLS.
         headers: Headers of every request.
         timeout: How long one export may take with its retries, in seconds.
@@ -92,12 +97,13 @@ def receiver(settings: Settings, signal: str) -> Receiver:
             f"timeout:{name}", "%s is in milliseconds: exports get %g ms", name, timeout * 1e3
         )
     endpoint = _endpoint(settings, signal, protocol)
-    scheme = urlsplit(endpoint).scheme if "://" in endpoint else ""
+    scheme = urlsplit(endpoint).scheme
+    scheme = scheme if scheme in _PLAIN or scheme in _WEB else ""
     return Receiver(
         signal=signal,
         protocol=protocol,
         endpoint=endpoint,
-        insecure=scheme == "http" or (not scheme and settings[v.OTLP_INSECURE[signal]]),
+        insecure=scheme in _PLAIN or (not scheme and settings[v.OTLP_INSECURE[signal]]),
         headers=settings[v.OTLP_HEADERS[signal]],
         timeout=timeout,
         compression=settings[compression],
@@ -118,93 +124,47 @@ def _endpoint(settings: Settings, signal: str, protocol: str) -> str:
     url = settings[variable] or _DEFAULT[protocol]
     if protocol == GRPC:
         return url
-    if "://" not in url:
+    parts = urlsplit(url)
+    if "://" not in url or parts.scheme.lower() not in _WEB:
+        bare = url.rpartition("://")[2]
         raise ConfigurationError(
-            _spelled(settings, variable), url, "over HTTP an endpoint needs a scheme",
-            f"Write http://{url} or https://{url}.",
+            _spelled(settings, variable), url, "over HTTP an endpoint begins with http or https",
+            f"Write http://{bare} or https://{bare}.",
         )  # fmt: skip
-    own = settings.origin(variable) in {"environment", "argument"}
-    return url if own else f"{url.rstrip('/')}/v1/{signal}"
+    if settings.origin(variable) in {"environment", "argument"}:
+        return url
+    return parts._replace(path=f"{parts.path.rstrip('/')}/v1/{signal}").geturl()
 
 
-def load(to: Receiver) -> Callable[[float, Mapping[str, object]], SdkExporter]:
-    """Load the protocol's library.
+def load(to: Receiver) -> Callable[[], OtlpExporter]:
+    """Load the protocol's library, and the encoder of the signal.
 
     Args:
         to: Where and how.
 
     Returns:
-        What makes an exporter, given how many seconds an export may take and further arguments.
+        What makes an exporter.
     """
+    from qudag_otel.sdk.export.client import OtlpExporter
+
+    kind: Callable[[Receiver], Transport]
+    if to.protocol == GRPC:
+        from qudag_otel.sdk.export.grpc import GrpcTransport
+
+        kind = GrpcTransport
+    else:
+        from qudag_otel.sdk.export.http import HttpTransport
+
+        kind = HttpTransport
     # What an export would load in the middle of it: a child that is forked meanwhile would wait for
     # ever for an import that the parent's thread has begun.
     for name in _LOADED_ON_USE[to.protocol]:
         importlib.import_module(name)
-    return _grpc(to) if to.protocol == GRPC else _http(to)
+    encode = encoder(to.signal)
 
-
-def _grpc(to: Receiver) -> Callable[[float, Mapping[str, Any]], SdkExporter]:
-    import grpc  # type: ignore[import-untyped]  # it ships no types
-    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
-    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-
-    from qudag_otel.sdk.fast.export import grpc_exporter
-
-    kind: dict[str, Callable[..., Any]] = {
-        "traces": grpc_exporter,
-        "metrics": OTLPMetricExporter,
-        "logs": OTLPLogExporter,
-    }
-    compression = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
-
-    def build(timeout: float, options: Mapping[str, Any]) -> SdkExporter:
-        credentials = None
-        if not to.insecure:
-            credentials = grpc.ssl_channel_credentials(
-                _bytes(to.certificate), _bytes(to.client_key), _bytes(to.client_certificate)
-            )
-        exporter: SdkExporter = kind[to.signal](
-            endpoint=to.endpoint,
-            insecure=to.insecure,
-            credentials=credentials,
-            headers=tuple(to.headers.items()),
-            timeout=timeout,
-            compression=compression[to.compression],
-            **options,
+    def build() -> OtlpExporter:
+        return OtlpExporter(
+            to.signal, kind(to), encode, timeout=to.timeout, json=to.protocol == "http/json"
         )
-        return exporter
 
     return build
-
-
-def _http(to: Receiver) -> Callable[[float, Mapping[str, Any]], SdkExporter]:
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-
-    from qudag_otel.sdk.fast.export import http_exporter
-
-    kind: dict[str, Callable[..., Any]] = {
-        "traces": http_exporter,
-        "metrics": OTLPMetricExporter,
-        "logs": OTLPLogExporter,
-    }
-
-    def build(timeout: float, options: Mapping[str, Any]) -> SdkExporter:
-        exporter: SdkExporter = kind[to.signal](
-            endpoint=to.endpoint,
-            certificate_file=to.certificate or None,
-            client_key_file=to.client_key or None,
-            client_certificate_file=to.client_certificate or None,
-            headers=to.headers,
-            timeout=timeout,
-            compression=Compression(to.compression),
-            **options,
-        )
-        return exporter
-
-    return build
-
-
-def _bytes(path: str) -> bytes | None:
-    return Path(path).read_bytes() if path else None

@@ -9,7 +9,8 @@ from opentelemetry.sdk.metrics.export import MetricReader
 
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.batch import CLOSE_SECONDS
-from qudag_otel.sdk.export.worker import Worker
+from qudag_otel.sdk.export.failures import described
+from qudag_otel.sdk.export.worker import Due, Worker
 
 if TYPE_CHECKING:
     import threading
@@ -49,14 +50,18 @@ class PeriodicReader(MetricReader):
         self._ended = False
         self._worker = Worker("qudag-otel-metrics", interval, self._work, repeat=True)
 
-    def _work(self, everything: bool) -> None:  # noqa: FBT001 - the worker's callback
-        del everything  # a collection is always whole
+    def _work(self, due: Due) -> None:
+        if due is Due.LOOK:  # a collection is always whole, and made when it is due
+            return
         self._failed = False
         try:
             self.collect(timeout_millis=self._timeout * 1000)
         except Exception as error:  # noqa: BLE001 - an observer's failure must not end the thread
             self._failed = True
-            warn_once(f"collect:{error!r}", "a collection of metrics failed: %r", error)
+            warn_once(
+                f"collect:{type(error).__name__}",
+                "a collection of metrics failed: %s", described(error),
+            )  # fmt: skip
 
     def _receive_metrics(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
@@ -103,11 +108,14 @@ class PeriodicReader(MetricReader):
         """
         ended = self._worker.join(deadline - time.monotonic())
         self.export.close()
+        self.export.outage.ended(0)
         return ended and not self._failed
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Collect and export a last time and end, within `CLOSE_SECONDS` at most."""
         del kwargs
+        if self._ended:
+            return
         deadline = time.monotonic() + min(timeout_millis / 1000, CLOSE_SECONDS)
         self.begin_close(deadline)
         self.close(deadline)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
     from qudag_otel.sdk.fast.call import FastOpener
 
 _DRIFT_NS: Final = 1_000_000
+_TRANSIT_SECONDS: Final = 1.0
+
+
+class Listener(Protocol):
+    """Wants to know of calls that wait; safe to call anywhere."""
+
+    def rouse(self) -> None:
+        """There are calls again: look for them now and then."""
+        ...
+
+    def wake(self) -> None:
+        """Many wait: look now."""
+        ...
 
 
 class Engine:
@@ -62,6 +76,9 @@ class Engine:
                 self._openers = span_openers(bound[0], follows=bound[1])
             self.tracer = tracer_provider.get_tracer(SCOPE, scope_version())
         self._queues = queues
+        self._listeners: list[Listener] = []
+        self._cursor = 0
+        self._transit: deque[None] = deque()
         self._sites: list[FastSite] = []
         self._lock = threading.RLock()
         self._offset = time.time_ns() - time.perf_counter_ns()
@@ -85,6 +102,9 @@ class Engine:
         """Bind all call sites to the plain path again, with everything drained."""
         bind_with(plain.bind)
         self.drain_all()
+        deadline = time.monotonic() + _TRANSIT_SECONDS
+        while self._transit and time.monotonic() < deadline:
+            time.sleep(0.001)  # what another thread has taken and not handed on yet
 
     def leave_spans(self) -> None:
         """Give spans back to the SDK: somebody wants to see them start and end."""
@@ -111,32 +131,98 @@ class Engine:
 
     def drain_all(self) -> None:
         """Drain the records of all sites."""
-        offset = time.time_ns() - time.perf_counter_ns()
-        if abs(offset - self._offset) > _DRIFT_NS:
-            # Only when the system's clock was set: spans of one trace keep their order otherwise.
-            self._offset = offset
+        self._set_clock()
         with self._lock:
             sites = list(self._sites)
         for fast in sites:
             if fast.records:
                 self.drain(fast)
 
-    def drain(self, fast: FastSite) -> None:
-        """Move a site's finished calls into the histogram and the export queue."""
+    def _set_clock(self) -> None:
+        offset = time.time_ns() - time.perf_counter_ns()
+        if abs(offset - self._offset) > _DRIFT_NS:
+            # Only when the system's clock was set: spans of one trace keep their order otherwise.
+            self._offset = offset
+
+    def drain(self, fast: FastSite, most: int | None = None) -> None:
+        """Move a site's finished calls into the histogram and the export queue.
+
+        Args:
+            fast: The site.
+            most: Of how many calls at most.
+        """
         site, records = fast.site, fast.records
-        with site.lock:
-            count = len(records)
-            calls = records[:count]
-            del records[:count]
-            site.drained += count
-        if not calls:
-            return
-        if site.options.metrics:
-            self._measure(site, calls)
-        if self._queues and site.options.spans:
-            sampled = [call for call in calls if call.full is None and call.flags & 1]
-            for queue in self._queues if sampled else ():
-                queue(sampled)
+        self._transit.append(None)
+        try:
+            with site.lock:
+                count = len(records) if most is None else min(len(records), most)
+                calls = records[:count]
+                del records[:count]
+                site.drained += count
+            if not calls:
+                return
+            if self._queues and site.options.spans:
+                sampled = [call for call in calls if call.full is None and call.flags & 1]
+                for queue in self._queues if sampled else ():
+                    queue(sampled)
+            if site.options.metrics:
+                try:
+                    self._measure(site, calls)
+                except Exception as error:  # noqa: BLE001 - a view's reservoir may be anybody's
+                    warn_once(
+                        f"measure:{type(error).__name__}",
+                        "durations of %s are not all measured: %s", site.options.operation,
+                        type(error).__qualname__,
+                    )  # fmt: skip
+        finally:
+            self._transit.pop()
+
+    # -- as the source of the export queues
+
+    def tell(self, listener: Listener) -> None:
+        """Tell somebody of calls that wait from now on."""
+        self._listeners.append(listener)
+
+    def waiting(self) -> int:
+        """How many finished calls with spans wait at their sites."""
+        return sum([len(fast.records) for fast in self._sites if fast.site.options.spans])
+
+    def fetch(self, most: int) -> bool:
+        """Drain at most so many calls, site after site; whether more wait."""
+        self._set_clock()
+        sites = self._sites
+        moved = 0
+        for _ in range(len(sites)):
+            self._cursor = (self._cursor + 1) % len(sites)
+            fast = sites[self._cursor]
+            if not fast.site.options.spans:
+                continue
+            found = min(len(fast.records), most - moved)
+            if found:
+                self.drain(fast, found)
+                moved += found
+                if moved >= most:
+                    return True
+        return False
+
+    def rest(self) -> bool:
+        """Whether no call waits or is under way; then the next one rouses the listeners."""
+        sites = [fast for fast in self._sites if fast.site.options.spans]
+        if any(fast.records or fast.site.in_flight() for fast in sites):
+            return False
+        for fast in sites:
+            fast.rest()
+        return not any(fast.records for fast in sites)
+
+    def rouse(self) -> None:
+        """Tell the listeners that calls come again."""
+        for listener in self._listeners:
+            listener.rouse()
+
+    def wake(self) -> None:
+        """Tell the listeners that many calls wait."""
+        for listener in self._listeners:
+            listener.wake()
 
     def _measure(self, site: Site, calls: list[Any]) -> None:
         kind = SpanBatch if site.options.spans else TimerBatch
@@ -151,6 +237,7 @@ class Engine:
 
     def after_fork(self) -> None:
         """Start empty in a child process: what is in the lists belongs to the parent."""
+        self._transit.clear()
         self._lock = threading.RLock()
         for fast in self._sites:
             fast.forget()

@@ -16,6 +16,8 @@ from qudag_otel.instruments import instrument
 from qudag_otel.sdk.fast.encode import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace import Span as SdkSpan
     from opentelemetry.trace import Span
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from qudag_otel.sdk.fast.call import FastSpan
     from qudag_otel.sdk.fast.engine import Engine
 
+_RECORDS_MANY: Final = 128  # so many are worth a look by the thread that exports
 _RECORDS_LIMIT: Final = 512  # a site whose records nobody drained by then does so itself
 
 
@@ -42,13 +45,25 @@ class FastSite:
         self.engine = engine
         self.expected = site.options.expected
         self.records = site.records
-        self.count = site.started.__next__
+        self.count: Callable[[], int] = site.started.__next__
         self._template: Template | None = None
 
     def relieve(self) -> None:
         """Drain the records on the caller's time if there are too many: memory stays bounded."""
-        if len(self.records) >= _RECORDS_LIMIT:
+        waiting = len(self.records)
+        if waiting >= _RECORDS_LIMIT:
             self.engine.drain(self)
+        elif waiting >= _RECORDS_MANY:
+            self.engine.wake()
+
+    def rest(self) -> None:
+        """Have the next call tell that there are calls again."""
+        self.count = self._roused
+
+    def _roused(self) -> int:
+        self.count = self.site.started.__next__
+        self.engine.rouse()
+        return self.count()
 
     def time_failed(
         self, began: int, ended: int, around: Span | None, error: BaseException

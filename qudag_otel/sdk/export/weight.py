@@ -1,0 +1,42 @@
+"""How much memory a queued item keeps, roughly: a few that are huge must not fill it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMON_BYTES: Final = 16 << 10
+"""What an item may weigh without being accounted for: the number that may wait bounds those."""
+_DEPTH: Final = 4
+
+
+def _weight(value: Any, depth: int = _DEPTH) -> int:
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if depth and isinstance(value, (list, tuple)):
+        items: Any = value  # pyright: ignore[reportUnknownVariableType] - any items
+        return sum(_weight(item, depth - 1) for item in items)
+    return _of_pairs(value, depth - 1) if depth and isinstance(value, dict) else 8  # pyright: ignore[reportUnknownArgumentType] - any items
+
+
+def _of_pairs(pairs: Mapping[Any, Any] | None, depth: int = _DEPTH) -> int:
+    return sum(_weight(value, depth) for value in pairs.values()) if pairs else 0
+
+
+def weight_of_span(span: Any) -> int:
+    """The weight of a span in bytes; 0 for a common one and for a finished call."""
+    if not hasattr(span, "events"):
+        return 0
+    weight = _of_pairs(span.attributes)
+    for event in span.events:
+        weight += _of_pairs(event.attributes)
+    return weight if weight > COMMON_BYTES else 0
+
+
+def weight_of_record(record: Any) -> int:
+    """The weight of a log record in bytes; 0 for a common one."""
+    log = record.log_record
+    weight = _weight(log.body) + _of_pairs(log.attributes)
+    return weight if weight > COMMON_BYTES else 0
