@@ -146,19 +146,22 @@ def _host_and_port(text: str, where: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def ask(address: Address, method: str, *, token: str = "", timeout_seconds: float) -> Any:
+async def ask(
+    address: Address, method: str, *, token: str = "", timeout_seconds: float, **params: str
+) -> Any:
     """Ask a node and return the result of its answer.
 
     Args:
         address: The node.
-        method: The RPC method; none that changes anything is meant to be asked here.
+        method: The RPC method.
         token: Its authentication token, if it has one.
         timeout_seconds: How long connection and answer may take together.
+        params: The method's parameters.
 
     Raises:
         NodeError: It did not answer, or not well; the message names what to do.
     """
-    request: dict[str, Any] = {"id": str(uuid.uuid4()), "method": method, "params": {}}
+    request: dict[str, Any] = {"id": str(uuid.uuid4()), "method": method, "params": {**params}}
     if token:
         request["params"]["auth_token"] = token
     try:

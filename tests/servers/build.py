@@ -1,7 +1,8 @@
 """Build the servers from pinned Go modules, once, into a cache that outlives the clone.
 
 One folder under `go/` per server holds its go.mod and go.sum, because their forks of shared
-dependencies exclude each other. go.sum pins the hash of every source file.
+dependencies exclude each other. go.sum pins the hash of every source file. A server under `cargo/`
+is built from published crates, and its Cargo.lock pins their hashes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Recipe:
         tags: Go build tags.
         version: `variable=value` for projects that set at link time what the binary says of itself.
         manifest: the Collector's builder manifest, from which its main package is generated.
+        tool: what builds it, which is also the folder that its sources are in.
     """
 
     packages: dict[str, str]
@@ -54,6 +56,7 @@ class Recipe:
     tags: str = ""
     version: str = ""
     manifest: Path | None = None
+    tool: str = "go"
 
     @property
     def flags(self) -> list[str]:
@@ -97,6 +100,14 @@ RECIPES: dict[str, Recipe] = {
         minutes=2,
     ),
     "compose": Recipe({"compose": "."}, minutes=1),
+    "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
+}
+
+_REMEDIES = {
+    "go": (
+        "install Go 1.26 or newer (https://go.dev/dl), or use a container engine for `make stack`"
+    ),
+    "cargo": "install Rust 1.85 or newer with its cargo (https://rustup.rs)",
 }
 
 _FAILED: dict[str, BuildError] = {}  # what failed once in this process is not tried again
@@ -107,7 +118,7 @@ def binary(name: str) -> Path:
 
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
-            "victoria-logs", "telemetrygen" or "compose".
+            "victoria-logs", "telemetrygen", "compose" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
@@ -165,7 +176,7 @@ def _cache() -> Path:
 
 def _key(server: str, recipe: Recipe) -> str:
     digest = hashlib.sha256()
-    files = sorted((_HERE / "go" / server).iterdir())
+    files = sorted(one for one in (_HERE / recipe.tool / server).rglob("*") if one.is_file())
     if recipe.manifest:
         files.append(recipe.manifest)
     for path in files:
@@ -190,10 +201,9 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _build_into(done: Path, server: str, recipe: Recipe) -> None:
-    if shutil.which("go") is None:
+    if shutil.which(recipe.tool) is None:
         raise BuildError(
-            f"{server} is built from Go modules and there is no `go` command: install Go 1.26 or "
-            "newer (https://go.dev/dl), or use a container engine for `make stack`"
+            f"{server} is built with `{recipe.tool}`, which is not here: {_REMEDIES[recipe.tool]}"
         )
     free = shutil.disk_usage(done.parent).free
     if free < _FREE_BYTES:
@@ -207,13 +217,10 @@ def _build_into(done: Path, server: str, recipe: Recipe) -> None:
     work = Path(tempfile.mkdtemp(prefix=f".{server}-", dir=done.parent))
     try:
         source = work / "source"
-        shutil.copytree(_HERE / "go" / server, source)
-        if recipe.manifest:
-            _generate_collector(server, source, recipe.manifest)
+        shutil.copytree(_HERE / recipe.tool / server, source)
         (work / "bin").mkdir()
-        for name, package in recipe.packages.items():
-            out = str(work / "bin" / name)
-            _go(server, source, "build", *recipe.flags, "-o", out, package)
+        compiled = _with_cargo if recipe.tool == "cargo" else _with_go
+        compiled(server, recipe, source, work / "bin")
         shutil.rmtree(source)
         shutil.rmtree(done, ignore_errors=True)  # an incomplete one, from an interrupted deletion
         seconds = time.monotonic() - started
@@ -222,6 +229,27 @@ def _build_into(done: Path, server: str, recipe: Recipe) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _say(f"built {server} in {seconds:.0f} s")
+
+
+def _with_go(server: str, recipe: Recipe, source: Path, binaries: Path) -> None:
+    if recipe.manifest:
+        _generate_collector(server, source, recipe.manifest)
+    for name, package in recipe.packages.items():
+        out = str(binaries / name)
+        _go(server, source, "build", *recipe.flags, "-o", out, package)
+
+
+def _with_cargo(server: str, recipe: Recipe, source: Path, binaries: Path) -> None:
+    """Build with what Cargo.lock pins; where the crates come from is this machine's business."""
+    lock = source / "Cargo.lock"
+    pinned = lock.read_text()
+    lock.unlink()
+    _tool(server, source, "cargo", "generate-lockfile")  # names this machine's registry
+    registry = next(line for line in lock.read_text().splitlines() if line.startswith("source = "))
+    lock.write_text(pinned.replace("\nchecksum = ", f"\n{registry}\nchecksum = "))
+    _tool(server, source, "cargo", "build", "--release", "--locked", "--target-dir", "target")
+    for name in recipe.packages:
+        shutil.copy2(source / "target" / "release" / name, binaries / name)
 
 
 def _generate_collector(server: str, source: Path, manifest: Path) -> None:
@@ -239,11 +267,14 @@ def _generate_collector(server: str, source: Path, manifest: Path) -> None:
 
 
 def _go(server: str, folder: Path, *arguments: str) -> None:
-    """Run `go`, with a line of progress now and then; a failure carries the end of its output."""
+    _tool(server, folder, "go", *arguments)
+
+
+def _tool(server: str, folder: Path, *command: str) -> None:
+    """Run a tool, with a line of progress now and then; a failure carries the end of its output."""
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
     started = time.monotonic()
     with tempfile.TemporaryFile(mode="w+") as output:
-        command = ["go", *arguments]
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
@@ -267,7 +298,7 @@ def _explain(server: str, output: IO[str]) -> str:
     tail = "\n".join(output.read().splitlines()[-15:])
     if "no space left on device" in tail:
         return f"building {server} filled the disk: make room (`go clean -cache`) and try again"
-    return f"building {server} failed; the end of Go's output:\n{tail}"
+    return f"building {server} failed; the end of the output:\n{tail}"
 
 
 def _say(message: str) -> None:

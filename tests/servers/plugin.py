@@ -10,6 +10,7 @@
   [{"targets": [alertmanager.target]}]}`, `.alerts()`.
 - `collector_server(configs=..., environment=...)`, `jaeger_server()`, `victorialogs_server()`:
   likewise.
+- `qudag_node(unix=..., unwired=..., token=...)`: a real node, `.address` and `.ask(method)`.
 - `pipeline`: all of them wired together, once a session, each started when a test first asks for
   it: `.otlp_http` and `.otlp_grpc` are where applications send, `.prometheus`, `.jaeger`, `.logs`,
   `.alertmanager`, `.collector`.
@@ -36,6 +37,7 @@ import pytest
 from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
 from tests.servers.build import BuildError, build, failures
 from tests.servers.collectors import Collector, Pipeline
+from tests.servers.nodes import QudagNode
 from tests.servers.process import LIVE
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ _BUILT_FOR = {
     "collector_server": ("collector",),
     "jaeger_server": ("jaeger",),
     "victorialogs_server": ("victorialogs",),
+    "qudag_node": ("node",),
     "pipeline": ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs"),
 }
 
@@ -148,6 +151,12 @@ def jaeger_server(tmp_path: Path) -> Iterator[Callable[..., Jaeger]]:
 def victorialogs_server(tmp_path: Path) -> Iterator[Callable[..., VictoriaLogs]]:
     """Start a VictoriaLogs of one's own."""
     yield from _factory(VictoriaLogs, tmp_path / "victorialogs")
+
+
+@pytest.fixture
+def qudag_node(tmp_path: Path) -> Iterator[Callable[..., QudagNode]]:
+    """Start a real QuDAG node of one's own: `qudag_node(unix=..., unwired=..., token=...)`."""
+    yield from _factory(QudagNode, tmp_path / "node")
 
 
 @pytest.fixture(scope="session")
