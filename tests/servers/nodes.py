@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from qudag_otel.node.rpc import Address, NodeError, ask
-from tests.servers.build import binary
 from tests.servers.process import Ports, Server, ServerError
 
 if TYPE_CHECKING:
@@ -43,7 +42,8 @@ class QudagNode(Server):
         where = str(folder / "rpc.sock") if unix else str(ports["rpc"].number)
         self.address = Address.parse(where if unix else f"127.0.0.1:{where}")
         super().__init__(
-            [binary("qudag-node"), where, str(ports["p2p"].number), *(["unwired"] * unwired)],
+            "qudag-node",
+            [where, str(ports["p2p"].number), *(["unwired"] * unwired)],
             url=str(self.address),
             health="",
             folder=folder,
