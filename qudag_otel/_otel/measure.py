@@ -199,7 +199,7 @@ class Target:
 
     def _added(self, aggregation: Any, batch: Batch) -> bool:
         """Add all values at once if that is known to be the same."""
-        kind: Any = type(aggregation)
+        kind = aggregation.__class__
         if kind is self._sdk.histogram and type(aggregation._reservoir) is self._sdk.aligned:
             _add_to_histogram(aggregation, batch.values)
         elif kind is self._sdk.overall and type(aggregation._reservoir) is self._sdk.simple:

@@ -65,7 +65,7 @@ _TAKES: Final[dict[str, tuple[Callable[[Any], float | None], tuple[str, ...]]]] 
 
 def _take_of(aggregation: Any) -> Callable[[Any], float | None] | None:
     """How the value of an aggregation is taken; None if the SDK has to collect it."""
-    kind: Any = type(aggregation)
+    kind = aggregation.__class__
     take, used = _TAKES.get(kind.__name__, (None, ()))
     if find(f"{_INTERNAL}.aggregation", kind.__name__) == (kind,) and has(
         aggregation, *_USED, *used
@@ -95,7 +95,7 @@ def _quick() -> tuple[type, type] | None:
             points: list[Any] = []
             with self._lock:
                 for aggregation in self._attributes_aggregation.values():
-                    kind: Any = type(aggregation)
+                    kind = aggregation.__class__
                     take = takes[kind] if kind in takes else takes.setdefault(
                         kind, _take_of(aggregation)
                     )  # fmt: skip

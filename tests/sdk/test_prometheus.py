@@ -9,8 +9,11 @@ import re
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,9 +42,10 @@ from qudag_otel.sdk import configure
 from qudag_otel.sdk.prometheus import names
 from qudag_otel.sdk.prometheus.reader import PrometheusReader
 from qudag_otel.sdk.prometheus.server import MetricsServer, wants_gzip, wants_openmetrics
+from tests.sdk.wild import page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from qudag_otel.sdk import Telemetry
 
@@ -83,10 +87,13 @@ def provider(reader: Any, *more: Any, views: tuple[View, ...] = ()) -> MeterProv
 
 
 def samples(text: str, *, openmetrics: bool) -> Samples:
-    """Everything that the parser of the reference implementation finds."""
+    """Everything that the reference implementation's parser finds; an empty label is none."""
     parse = read_openmetrics if openmetrics else read_classic
     return {
-        (sample.name, frozenset(map(canonical, sample.labels.items()))): sample.value
+        (
+            sample.name,
+            frozenset(canonical(label) for label in sample.labels.items() if label[1]),
+        ): sample.value
         for family in parse(text)
         for sample in family.samples
     }
@@ -363,7 +370,7 @@ def test_same_name_of_two_kinds_exposes_the_first(caplog: pytest.LogCaptureFixtu
         assert set(samples(reader.scrape(openmetrics=True).decode(), openmetrics=True)) == {
             ("x", frozenset()), target(),
         }  # fmt: skip
-    assert [r.getMessage()[:25] for r in caplog.records] == ["the metrics named x are o"]
+    assert [r.getMessage()[:25] for r in caplog.records] == ["/metrics: x is exposed on"]
     source.shutdown()
 
 
@@ -399,6 +406,81 @@ def test_cardinality_overflow_is_exposed() -> None:
         counter.add(1, {"n": str(number)})
     found = samples(reader.scrape(openmetrics=True).decode(), openmetrics=True)
     assert found["c_total", frozenset({("otel_metric_overflow", "true")})] == 100
+    source.shutdown()
+
+
+@settings(deadline=None, max_examples=60)  # machines that run tests are busy
+@given(st.integers(0, 2**32))
+def test_any_page_is_read_by_the_client_library(seed: int) -> None:
+    """Whatever names, units, labels and values are recorded, both formats stay readable."""
+    for openmetrics in (True, False):
+        text = page(seed, openmetrics=openmetrics)
+        parse = read_openmetrics if openmetrics else read_classic
+        families = [line for line in text.split("\n") if line.startswith("# TYPE ")]
+        assert len(list(parse(text))) == len(families), text
+
+
+Record = Callable[[Any], object]
+WILD: dict[str, tuple[Record, dict[str, float]]] = {
+    "a bool": (lambda m: m.create_gauge("g").set(True), {"g{}": 1}),
+    "a number of numpy": (lambda m: m.create_gauge("g").set(np.float64(2.5)), {"g{}": 2.5}),
+    "a huge integer": (lambda m: m.create_gauge("g").set(10**300), {"g{}": 1e300}),
+    "a fraction": (lambda m: m.create_gauge("g").set(Fraction(1, 2)), {"g{}": 0.5}),
+    "a name that is its unit": (
+        lambda m: m.create_counter("bytes", "By").add(1), {"bytes_total{}": 1},
+    ),
+    "a bound that is none": (
+        lambda m: m.create_gauge("g").set(1, {"le": "x"}), {"g{exported_le=x}": 1},
+    ),
+    "a quantile that is none": (
+        lambda m: m.create_gauge("g").set(1, {"quantile": "x"}), {"g{exported_quantile=x}": 1},
+    ),
+    "no key": (lambda m: m.create_gauge("g").set(1, {"": "x"}), {"g{}": 1}),
+    "a key without a letter": (lambda m: m.create_gauge("g").set(1, {"+": "x"}), {"g{_=x}": 1}),
+    "no value": (lambda m: m.create_gauge("g").set(1, {"k": ""}), {"g{}": 1}),
+    "two keys that become one": (
+        lambda m: m.create_gauge("g").set(1, {"node.id": "a", "node_id": "b"}),
+        {"g{node_id=a;b}": 1},
+    ),
+    "text that is no UTF-8": (
+        lambda m: m.create_gauge("g").set(1, {"k": "caf\udce9"}), {r"g{k=caf\udce9}": 1},
+    ),
+    "families that collide": (
+        lambda m: (m.create_histogram("g").record(1), m.create_gauge("g_count").set(7)),
+        {"g_count{}": 1},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("openmetrics", [True, False])
+@pytest.mark.parametrize("case", WILD)
+def test_exposition_of_a_bad_item_costs_no_neighbour(case: str, openmetrics: bool) -> None:
+    """It is converted or left out; what stands beside it is exposed, and all can be read."""
+    record, expected = WILD[case]
+    reader = PrometheusReader()
+    source = provider(reader)
+    record(source.get_meter("t"))
+    source.get_meter("t").create_counter("neighbour").add(1)
+    text = reader.scrape(openmetrics=openmetrics).decode()
+    found = {
+        f"{name}{{{','.join(f'{k}={v}' for k, v in sorted(labels))}}}": value
+        for (name, labels), value in samples(text, openmetrics=openmetrics).items()
+    }
+    assert found["neighbour_total{}"] == 1
+    assert found.items() >= expected.items()
+    source.shutdown()
+
+
+def test_exponential_histogram_at_the_edge_of_floats_has_each_bound_once() -> None:
+    """Buckets narrower than a float can tell are one."""
+    reader = PrometheusReader()
+    view = View(instrument_name="h", aggregation=ExponentialBucketHistogramAggregation())
+    source = provider(reader, views=(view,))
+    histogram = source.get_meter("t").create_histogram("h")
+    for value in (0.0, 5e-324, 1e-323, 1e308):
+        histogram.record(value)
+    found = samples(reader.scrape(openmetrics=True).decode(), openmetrics=True)
+    assert found["h_count", frozenset()] == 4
     source.shutdown()
 
 

@@ -57,18 +57,19 @@ def explicit(point: ExponentialHistogramDataPoint) -> HistogramDataPoint:
         except OverflowError:
             return math.inf
 
+    # Mirrored: of a negative bucket, the end nearer to zero is the upper one.
+    ends = [(-edge(index), count) for index, count in reversed(_filled(point.negative))]
+    if point.zero_count or ends:
+        ends.append((0.0, point.zero_count))
+    ends += [(edge(index + 1), count) for index, count in _filled(point.positive)]
     bounds: list[float] = []
     counts: list[int] = []
-    for index, count in reversed(_filled(point.negative)):
-        # Mirrored: the end nearer to zero is the upper one.
-        bounds.append(-edge(index))
-        counts.append(count)
-    if point.zero_count or bounds:
-        bounds.append(0.0)
-        counts.append(point.zero_count)
-    for index, count in _filled(point.positive):
-        bounds.append(edge(index + 1))
-        counts.append(count)
+    for bound, count in ends:
+        if bounds and bounds[-1] == bound:  # narrower than a float can tell
+            counts[-1] += count
+        else:
+            bounds.append(bound)
+            counts.append(count)
     if bounds and math.isinf(bounds[-1]):
         bounds.pop()
     else:

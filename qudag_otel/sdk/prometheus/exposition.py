@@ -8,6 +8,7 @@ which makes finding it one dictionary lookup by identity.
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -19,7 +20,8 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
-from qudag_otel._warnings import warn_once
+from qudag_otel._series.values import number as exportable
+from qudag_otel._series.values import shown
 from qudag_otel.sdk.prometheus import names
 from qudag_otel.sdk.prometheus.exponential import explicit
 
@@ -81,6 +83,15 @@ class _Shape(NamedTuple):
         }
 
 
+_SAMPLES: Final = {
+    "counter": ("", "_total", "_created"),
+    "gauge": ("",),
+    "histogram": ("", "_bucket", "_count", "_sum", "_created"),
+    "info": ("", "_info"),
+}
+"""What the samples of a family end in, by its kind; no two families may share one."""
+
+
 class _Family:
     __slots__ = ("help", "kind", "lines", "name", "seen", "unit")
 
@@ -91,6 +102,11 @@ class _Family:
         self.help = text
         self.lines: list[str] = []
         self.seen: set[str] = set()
+
+    @property
+    def claims(self) -> set[str]:
+        """The names that are its own."""
+        return {f"{self.name}{ending}" for ending in _SAMPLES[self.kind]}
 
 
 class Exposition:
@@ -106,6 +122,9 @@ class Exposition:
         self._scope_labels = scope_labels
         self._shapes: dict[str, _Shape] = {}
         self._target: tuple[Resource, str] | None = None
+        self._claimed: set[str] = set()
+        self.problems: list[tuple[str, str]] = []
+        """What the last rendering left out: a sentence, and details that vary."""
 
     def render(self, data: MetricsData | None, *, openmetrics: bool) -> bytes:
         """Render a collection.
@@ -114,28 +133,37 @@ class Exposition:
             data: The collection; None if nothing was ever recorded.
             openmetrics: Whether the format is OpenMetrics, which carries exemplars.
         """
+        self.problems: list[tuple[str, str]] = []
         families: dict[str, _Family] = {}
         known = self._shapes
         self._shapes = {}
+        self._claimed = {"target", "target_info"}
         head: list[str] = []
         for resource_metrics in data.resource_metrics if data else ():
             head = [self._target_info(resource_metrics.resource, openmetrics=openmetrics)]
             for scope_metrics in resource_metrics.scope_metrics:
-                extra = _scope(scope_metrics.scope) if self._scope_labels else ""
+                extra = _scope(scope_metrics.scope) if self._scope_labels else {}
                 for metric in scope_metrics.metrics:
-                    self._add(families, known, metric, extra, openmetrics=openmetrics)
+                    try:
+                        self._add(families, known, metric, extra, openmetrics=openmetrics)
+                    except Exception as error:  # noqa: BLE001 - it must not cost its neighbours
+                        self._left_out(metric.name, "cannot be rendered", shown(error))
         parts = list(
             itertools.chain(
                 head,
                 (
                     _header(family, openmetrics=openmetrics) + "".join(family.lines)
                     for family in families.values()
+                    if family.lines
                 ),
             )
         )
         if openmetrics:
             parts.append("# EOF\n")
         return "".join(parts).encode()
+
+    def _left_out(self, name: str, problem: str, details: str) -> None:
+        self.problems.append((f"{name} {problem}", details))
 
     def _target_info(self, resource: Resource, *, openmetrics: bool) -> str:
         if self._target is None or self._target[0] is not resource:
@@ -149,7 +177,7 @@ class Exposition:
         families: dict[str, _Family],
         known: Mapping[str, _Shape],
         metric: Metric,
-        extra: str,
+        extra: Mapping[str, str],
         *,
         openmetrics: bool,
     ) -> None:
@@ -163,17 +191,15 @@ class Exposition:
         unit = names.unit_name(metric.unit or "", gauge=isinstance(data, Gauge))
         name = names.family_name(metric.name, unit, monotonic=kind == "counter")
         family = families.get(name)
-        if family is None:
-            family = families[name] = _Family(name, kind, unit, metric.description or "")
-        elif family.kind != kind:
-            warn_once(
-                f"exposition:{name}",
-                "the metrics named %s are of different kinds, %s and %s; only the first is exposed",
-                name,
-                family.kind,
-                kind,
-            )
-            return
+        if family is None or family.kind != kind:
+            made = _Family(name, kind, unit, metric.description or "")
+            if not made.claims.isdisjoint(self._claimed):
+                self._left_out(
+                    name, f"is exposed once: as what came first, not as {kind}", metric.name
+                )
+                return
+            family = families[name] = made
+            self._claimed |= made.claims
         key = f"{name}|{extra}|{metric.name}"
         attributes = [point.attributes for point in points]
         bounds: list[Sequence[float]] = [
@@ -181,7 +207,10 @@ class Exposition:
         ]
         shape = known.get(key)
         if shape is None or family.seen or not shape.fits(attributes, bounds):
+            count = len(points)
             points, shape = _reshape(family, shape, points, extra)
+            if len(points) < count:
+                self._left_out(name, "has series whose labels are the same in Prometheus", "")
         family.seen.update([series.labels for series in shape.series])
         self._shapes[key] = shape
         render = _histograms if kind == "histogram" else _numbers
@@ -189,7 +218,7 @@ class Exposition:
 
 
 def _reshape(
-    family: _Family, shape: _Shape | None, points: Sequence[Any], extra: str
+    family: _Family, shape: _Shape | None, points: Sequence[Any], extra: Mapping[str, str]
 ) -> tuple[list[Any], _Shape]:
     """Find or make the series of points; leaves out those whose labels this scrape has already."""
     known = shape.find() if shape else {}
@@ -212,9 +241,12 @@ def _reshape(
 
 
 def _series(
-    family: _Family, attributes: Mapping[str, object], bounds: Sequence[float], extra: str
+    family: _Family,
+    attributes: Mapping[str, object],
+    bounds: Sequence[float],
+    extra: Mapping[str, str],
 ) -> _Series:
-    labels = ",".join(filter(None, (names.labels(attributes), extra)))
+    labels = names.labels(attributes, extra)
     name = family.name
     braced = f"{{{labels}}}" if labels else ""
     if family.kind == "counter":
@@ -269,14 +301,14 @@ def _kind(data: object) -> str:
     return "histogram" if isinstance(data, Histogram) else "gauge"
 
 
-def _scope(scope: InstrumentationScope) -> str:
+def _scope(scope: InstrumentationScope) -> dict[str, str]:
     attributes: dict[str, object] = {
         f"otel_scope_{key}": value for key, value in (scope.attributes or {}).items()
     }
     attributes["otel_scope_name"] = scope.name
     attributes["otel_scope_version"] = scope.version or ""
     attributes["otel_scope_schema_url"] = scope.schema_url or ""
-    return names.labels(attributes)
+    return {names.label_name(key): names.label_value(attributes[key]) for key in sorted(attributes)}
 
 
 def _header(family: _Family, *, openmetrics: bool) -> str:
@@ -284,15 +316,23 @@ def _header(family: _Family, *, openmetrics: bool) -> str:
     if family.kind == "counter" and not openmetrics:
         name = f"{name}_total"
     header = f"# TYPE {name} {family.kind}\n"
-    if openmetrics and family.unit:
+    if openmetrics and family.unit and name.endswith(f"_{family.unit}"):
         header += f"# UNIT {name} {family.unit}\n"
     if family.help:
         header += f"# HELP {name} {names.escaped_help(family.help, quotes=openmetrics)}\n"
     return header
 
 
-def number(value: float) -> str:
-    """Render a number as both formats read it."""
+def number(value: object) -> str:
+    """Render a number as both formats read it; what is none is NaN."""
+    if value.__class__ is not float:
+        found = exportable(value)
+        if found is None:
+            try:
+                found = float(value)  # type: ignore[arg-type]  # sums may have become infinite
+            except Exception:  # noqa: BLE001 - the conversion is somebody else's code
+                found = math.nan
+        value = found
     text = repr(value)
     return _NOT_FINITE.get(text, text)
 

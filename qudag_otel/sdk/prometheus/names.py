@@ -9,7 +9,10 @@ from __future__ import annotations
 import functools
 import json
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from qudag_otel._series.values import text, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 # Runs of what a name cannot hold become one underscore; runs of underscores, too.
 _NOT_IN_NAME: Final = re.compile(r"[^a-zA-Z0-9:]+")
 _NOT_IN_LABEL: Final = re.compile(r"[^a-zA-Z0-9]+")
+_OF_PROMETHEUS: Final = frozenset({"le", "quantile"})  # what tells the parts of one family apart
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _ANNOTATION: Final = re.compile(r"\{[^}]*\}")
 
 _BYTES: Final = {
@@ -81,6 +86,7 @@ def family_name(name: str, unit: str, *, monotonic: bool) -> str:
         family = f"_{family}"
     if monotonic:
         family = family.removesuffix("_total")
+    family = family or "_"
     if unit and not family.endswith(f"_{unit}") and family != unit:
         family = f"{family}_{unit}"
     return family
@@ -89,40 +95,52 @@ def family_name(name: str, unit: str, *, monotonic: bool) -> str:
 @functools.cache
 def label_name(key: str) -> str:
     """Translate an attribute's key."""
-    label = _NOT_IN_LABEL.sub("_", key)
+    label = _NOT_IN_LABEL.sub("_", key) or "_"
+    if label in _OF_PROMETHEUS:
+        return f"exported_{label}"  # as Prometheus itself does where two meanings meet
     return f"key_{label}" if label[:1].isdigit() else label
 
 
 def label_value(value: object) -> str:
     """Translate an attribute's value; what is not a string becomes JSON."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return text(value if isinstance(value, str) else json.dumps(value, default=text))
 
 
-def escaped(text: str) -> str:
+def escaped(value: str) -> str:
     """Escape a label's value."""
-    if "\\" in text or "\n" in text or '"' in text:
-        return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-    return text
+    if "\\" in value or "\n" in value or '"' in value:
+        return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return value
 
 
-def escaped_help(text: str, *, quotes: bool) -> str:
+def escaped_help(description: str, *, quotes: bool) -> str:
     """Escape a description.
 
     Args:
-        text: The description.
+        description: The description.
         quotes: Whether quotes are escaped, as in OpenMetrics.
     """
-    text = text.replace("\\", r"\\").replace("\n", r"\n")
-    return text.replace('"', r"\"") if quotes else text
+    found = utf8(description).replace("\\", r"\\").replace("\n", r"\n")
+    return found.replace('"', r"\"") if quotes else found
 
 
-def labels(attributes: Mapping[str, object]) -> str:
+def labels(attributes: Mapping[str, object], fixed: Mapping[str, str] = _NOTHING) -> str:
     """Render attributes as labels without braces.
 
-    Keys that become the same label have their values joined by semicolons, in the keys' order.
+    Keys that become the same label have their values joined by semicolons, in the keys' order. A
+    label without a value is the same as none, and left out.
+
+    Args:
+        attributes: The attributes.
+        fixed: Labels that stand behind them as they are; an attribute of the same name moves.
     """
     found: dict[str, str] = {}
     for key in sorted(attributes):
-        label, text = label_name(key), label_value(attributes[key])
-        found[label] = f"{found[label]};{text}" if label in found else text
+        label, value = label_name(key), label_value(attributes[key])
+        if not value:
+            continue
+        if label in fixed:
+            label = f"exported_{label}"
+        found[label] = f"{found[label]};{value}" if label in found else value
+    found |= {label: value for label, value in fixed.items() if value}
     return ",".join(f'{label}="{escaped(found[label])}"' for label in found)

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
+from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.prometheus.exposition import Exposition
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
 
 _GZIP_LEVEL: Final = 1  # a scrape is read once, nearby: time counts more than the last percent
+
+
+class _Here(threading.local):
+    """What this thread collected: scrapes may be answered at the same time."""
+
+    collected: MetricsData | None = None
 
 
 class PrometheusReader(MetricReader):
@@ -33,13 +40,13 @@ class PrometheusReader(MetricReader):
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._exposition = Exposition(scope_labels=self._scope_labels)
-        self._latest: MetricsData | None = None
+        self._here = _Here()
 
     def _receive_metrics(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> None:
         del timeout_millis, kwargs
-        self._latest = metrics_data
+        self._here.collected = metrics_data
 
     def scrape(self, *, openmetrics: bool, compress: bool = False) -> bytes:
         """Collect and render.
@@ -48,10 +55,15 @@ class PrometheusReader(MetricReader):
             openmetrics: OpenMetrics 1.0 instead of the classic text format 0.0.4.
             compress: Compress with gzip.
         """
+        # Observers and loggers are somebody else's: not under the lock.
+        self._here.collected = None
+        self.collect(timeout_millis=self._timeout * 1000)
+        collected, self._here.collected = self._here.collected, None
         with self._lock:
-            self._latest = None
-            self.collect(timeout_millis=self._timeout * 1000)
-            body = self._exposition.render(self._latest, openmetrics=openmetrics)
+            body = self._exposition.render(collected, openmetrics=openmetrics)
+            problems = self._exposition.problems
+        for problem, details in problems:
+            warn_once(f"exposition:{problem}", "/metrics: %s (%s)", problem, details)
         return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0) if compress else body
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
