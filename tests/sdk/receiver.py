@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
+from google.protobuf.json_format import Parse
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as logs_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
@@ -52,6 +54,29 @@ class Request:
     message: Any
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What is answered instead of an acknowledgement, after a request has been read.
+
+    Args:
+        status: Over HTTP.
+        headers: Over HTTP, beside the length.
+        body: Over HTTP; over gRPC the bytes of the response.
+        code: Over gRPC, the name of a status; empty for an answer.
+        details: Over gRPC, what goes with it.
+        metadata: Over gRPC, the trailing metadata.
+        silent: End the connection without a word.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+    code: str = ""
+    details: str = ""
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+    silent: bool = False
+
+
 @dataclass
 class Tls:
     """PEM files' contents for a receiver that speaks TLS."""
@@ -69,11 +94,19 @@ class Receiver:
         tls: Serve gRPC over TLS.
         failing: While it returns true, every request is refused as unavailable.
         delay: Seconds that each request takes.
+        answer: Gives an answer of its own to a request of a signal, or None.
+        most_bytes: The largest request; a larger one is refused as too large.
+        undecoded: The answer over HTTP to what is no OTLP.
+        grpc_port: The port of gRPC, if the system shall not pick it.
     """
 
     tls: Tls | None = None
     failing: Callable[[], bool] = lambda: False
     delay: float = 0.0
+    answer: Callable[[str], Answer | None] = lambda _: None
+    most_bytes: int = 4 << 20
+    undecoded: Answer = Answer(400)
+    grpc_port: int = 0
     requests: list[Request] = field(default_factory=list)
     refused: int = 0
 
@@ -188,10 +221,17 @@ class Receiver:
                 headers = {key: str(value) for key, value in context.invocation_metadata()}
                 if not receiver._receive(self._signal, "grpc", headers, request):
                     context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
+                answer = receiver.answer(self._signal)
+                if answer is not None and answer.code:
+                    context.set_trailing_metadata(answer.metadata)
+                    context.abort(grpc.StatusCode[answer.code], answer.details)
+                if answer is not None:
+                    return _RESPONSES[self._signal].FromString(answer.body)
                 return _RESPONSES[self._signal]()
 
         self._pool = ThreadPoolExecutor(max_workers=4)
-        self._grpc = grpc.server(self._pool)
+        most = ("grpc.max_receive_message_length", self.most_bytes)
+        self._grpc = grpc.server(self._pool, options=[most])
         add: dict[str, Callable[[Service, Any], None]] = {
             "traces": trace_grpc.add_TraceServiceServicer_to_server,
             "metrics": metrics_grpc.add_MetricsServiceServicer_to_server,
@@ -208,7 +248,7 @@ class Receiver:
             port = self._grpc.add_secure_port("127.0.0.1:0", credentials)
             self.grpc_endpoint = f"https://localhost:{port}"
         else:
-            port = self._grpc.add_insecure_port("127.0.0.1:0")
+            port = self._grpc.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
             self.grpc_endpoint = f"http://127.0.0.1:{port}"
         self._grpc.start()
 
@@ -220,22 +260,40 @@ class Receiver:
 
             def do_POST(self) -> None:
                 signal = self.path.rpartition("/")[2]
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if length > receiver.most_bytes:
+                    self._say(Answer(413))
+                    return
                 coding = self.headers.get("Content-Encoding", "")
                 if coding == "gzip":
                     body = gzip.decompress(body)
                 elif coding == "deflate":
                     body = zlib.decompress(body)
-                message = _REQUESTS[signal].FromString(body)
+                try:
+                    message = _decoded(signal, self.headers["Content-Type"], body)
+                except (DecodeError, ValueError):
+                    self._say(receiver.undecoded)
+                    return
                 headers = {key.lower(): value for key, value in self.headers.items()}
                 headers[":path"] = self.path
                 received = receiver._receive(signal, "http/protobuf", headers, message)
-                answer = _RESPONSES[signal]().SerializeToString()
-                self.send_response(200 if received else 503)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.send_header("Content-Length", str(len(answer)))
+                answer = receiver.answer(signal)
+                if answer is None:
+                    kind = {"Content-Type": self.headers["Content-Type"]}
+                    answer = Answer(200 if received else 503, kind)
+                self._say(answer)
+
+            def _say(self, answer: Answer) -> None:
+                if answer.silent:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(answer.body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited
                 pass
@@ -252,6 +310,12 @@ class Receiver:
         )
         self._http_thread.start()
         self.http_endpoint = f"http://127.0.0.1:{self._http.server_port}"
+
+
+def _decoded(signal: str, kind: str, body: bytes) -> Any:
+    if kind == "application/json":
+        return Parse(body, _REQUESTS[signal]())
+    return _REQUESTS[signal].FromString(body)
 
 
 def attributes(pairs: Any) -> dict[str, object]:

@@ -166,13 +166,14 @@ def _retry_after(value: str) -> float | None:
 def _words(media: str, content: bytes) -> str:
     """What an answer says: the message of an OTLP status, or the beginning of a page."""
     if media == PROTOBUF:
+        from google.protobuf.message import DecodeError
         from google.rpc.status_pb2 import (  # type: ignore[import-untyped]  # it ships no types
             Status,
         )
 
         try:
             return shortened(Status.FromString(content).message)
-        except ValueError:
+        except DecodeError:
             return "no OTLP status"
     return shortened(content[:1000].decode("utf-8", "replace"))
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
@@ -67,7 +68,7 @@ def judge(signal: str, content: bytes) -> str:
     words = _SIGNALS[signal]
     try:
         partial = words.response.FromString(content).partial_success
-    except ValueError:  # protobuf's DecodeError is one
+    except DecodeError:
         raise NotDelivered(
             0, Failure("unexpected_answer", "the answer is no OTLP response")
         ) from None

@@ -74,6 +74,7 @@ class Outage:
         self._since = 0.0
         self._said = 0.0
         self._closing = False
+        self._named = False
         self.overheard = ""
         self.reason = ""
         self.failing = False
@@ -95,7 +96,10 @@ class Outage:
         self.failing = True
         self.reason = mask(reason)
         self._begin()
+        if not self._named:
+            self._said = 0.0  # that the queue was full was said, and not why
         if self._due():
+            self._named = True
             _LOGGER.warning(
                 "%s cannot be exported to %s (%s); %d lost so far; going on, next word when it "
                 "works again or in %d minutes",
@@ -168,5 +172,6 @@ class Outage:
 
     def _over(self) -> None:
         self._since = self._said = 0.0
+        self._named = False
         self._before = self._seen = self._told
         self.reason = ""

@@ -95,6 +95,7 @@ class Worker:
             elif request is _Request.WAKE:
                 self._call(Due.LOOK)
             elif isinstance(request, threading.Event):
+                due = due if self._repeat else _NEVER
                 self._call(Due.FLUSH)
                 request.set()
         self._call(Due.FLUSH)
