@@ -1,1 +1,1 @@
-"""The decorator, in the order of a call: api -> decorate -> drivers -> site -> call."""
+"""The call, in the order of one: api -> decorate -> drivers -> site -> plain (or sdk.fast)."""

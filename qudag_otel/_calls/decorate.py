@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.trace import Link, SpanKind
 
 from qudag_otel import objectives
-from qudag_otel._calls.capture import capturing
+from qudag_otel._calls.capture import PREFIX, capturing
 from qudag_otel._calls.drivers import drive
-from qudag_otel._calls.site import RESERVED, Options, site_for
+from qudag_otel._calls.registry import site_for
+from qudag_otel._calls.site import RESERVED, Options
 from qudag_otel._warnings import warn_once
 from qudag_otel.objectives import Objective
 
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 
 EXCLUDED: Final = "__qudag_excluded__"
 SITE: Final = "__qudag_site__"
+
+
+# What ends an iteration is how these methods say that there is no more.
+_ENDS: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
+    **dict.fromkeys(("__next__", "send", "throw"), (StopIteration,)),
+    **dict.fromkeys(("__anext__", "asend", "athrow"), (StopAsyncIteration,)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +75,7 @@ class Request:
 
     def site(self, *, qualified: str, module: str) -> Site:
         """The site of a piece of code with these options."""
+        ends = _ENDS.get(qualified.rpartition(".")[2], ())
         expected = self.expected if isinstance(self.expected, tuple) else (self.expected,)
         options = Options(
             operation=self.name or qualified.replace("<locals>.", ""),
@@ -73,6 +83,8 @@ class Request:
             function=f"{module}.{qualified}" if module else qualified,
             attributes=tuple((key, _scalar(key, v)) for key, v in self.attributes.items()),
             expected=expected,
+            ends=ends,
+            varying=tuple(PREFIX + name for name in self.capture),
             kind=self.kind,
             links=tuple(self.links),
             metrics=self.metrics,
@@ -97,11 +109,29 @@ def decorate(target: Any, request: Request) -> Any:
     if not callable(target):
         hint = "; decorate its getter below @property" if isinstance(target, property) else ""
         raise TypeError(f"@instrumented takes a callable or a class, not {target!r}{hint}")
+    if _is_command(target):
+        raise TypeError(
+            f"@instrumented stands above the command {target!r}; put it below the decorator that "
+            "makes a function a command, on the function itself"
+        )
     qualified, module = _identify(target)
     site = request.site(qualified=qualified, module=module)
-    wrapper = drive(target, site, capturing(target, request.capture))
-    setattr(wrapper, SITE, site)
-    return wrapper
+    driver = drive(target, site, capturing(target, request.capture))
+    if isinstance(target, FunctionType):
+        setattr(driver, SITE, site)
+        return driver
+    from qudag_otel._calls.proxies import stand_in
+
+    return stand_in(target, driver, request)
+
+
+def _is_command(target: object) -> bool:
+    """Whether it is a command of click or of typer, which never calls what stands around it."""
+    return any(
+        kind.__name__ in {"Command", "BaseCommand"}
+        and str(kind.__module__).partition(".")[0] in {"click", "typer"}
+        for kind in type(target).__mro__
+    )
 
 
 def _class(cls: type, request: Request) -> type:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from opentelemetry.metrics import Observation
 from opentelemetry.trace import Link, SpanKind
 
 from qudag_otel import identity
-from qudag_otel._calls import plain
-from qudag_otel._calls.outcome import Outcome
-from qudag_otel._warnings import warn_once
-from qudag_otel.catalogue import OTHER
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.instruments import check, complete, observe_raw, on_reset, series
+from qudag_otel.instruments import check, complete, series
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
+    from qudag_otel._calls.outcome import Outcome
     from qudag_otel.catalogue import Metric
     from qudag_otel.instruments import Series
 
 Value: TypeAlias = str | bool | int | float
-Attributes: TypeAlias = Mapping[str, Value]
+Values: TypeAlias = "tuple[Value | None, ...] | None"
+"""What a call tells of itself: a value for each of its site's `varying` keys; None is left out."""
 
-_SITES_LIMIT: Final = 10_000
 _NAMED: Final = (a.OPERATION.key, a.COMPONENT.key, a.NODE_ID.key)
+_IDENTITY: Final[dict[str, Callable[[], str]]] = {
+    identity.NODE_ATTRIBUTE: identity.node_id,
+    identity.SWARM_ATTRIBUTE: identity.swarm_id,
+}
+_ERRORS_LIMIT: Final = 1000
 RELIEVE: Final = 0xFF
 """A mask: each time a site's count of starts has these bits zero, its records are looked at."""
 RESERVED: Final = frozenset({
@@ -44,15 +44,33 @@ RESERVED: Final = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the decorator was told, checked; equal options share one site."""
+    """What the decorator or a wrapper was told, checked; equal options share one site.
+
+    Args:
+        operation: The name of the span and the value of the label.
+        component: The part of the program; empty if spans shall not say.
+        function: The function's full name; empty if spans shall not say.
+        attributes: Of every span and measurement.
+        expected: Exceptions that are an outcome and no error.
+        ends: Exceptions with which such a call ends well.
+        kind: The span's.
+        links: The span's.
+        varying: Keys of span attributes whose values each call brings.
+        identity: Span attributes that say which node or swarm this process is.
+        metrics: Whether there are metrics.
+        spans: Whether there is a span.
+    """
 
     operation: str
-    component: str
-    function: str
+    component: str = ""
+    function: str = ""
     attributes: tuple[tuple[str, Value], ...] = ()
     expected: tuple[type[BaseException], ...] = ()
+    ends: tuple[type[BaseException], ...] = ()
     kind: SpanKind = SpanKind.INTERNAL
     links: tuple[Link, ...] = ()
+    varying: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
     metrics: bool = True
     spans: bool = True
 
@@ -60,24 +78,38 @@ class Options:
 class Call(Protocol):
     """One call under observation: what a site's `begin` gives, and `start` gives resumed."""
 
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or did."""
+        ...
+
+    @property
+    def span(self) -> Span:
+        """Its span; one that ignores everything if it has none."""
+        ...
+
     def resume(self) -> None:
         """Make the call's span current."""
 
     def pause(self) -> None:
-        """Give the context back as it was at `resume`."""
+        """Give the context back as it was at `resume`, with what the body attached since."""
 
     def leave(self) -> None:
-        """Pause, and record that the call ended well."""
+        """Give the context back, and record that the call ended well."""
 
     def fail(self, error: BaseException) -> None:
-        """Pause, and record that the call ended with an exception."""
+        """Give the context back, and record that the call ended with an exception."""
 
 
-Opener: TypeAlias = Callable[["Attributes | None"], Call]
+Opener: TypeAlias = Callable[["Values"], Call]
 
 
 class Timed(Protocol):
     """What calls without a span leave their record with, once set-up owns the providers."""
+
+    records: list[Any]
+    count: Callable[[], int]
+    """Counts a start."""
 
     def relieve(self) -> None:
         """Look whether too many records wait; called every `RELIEVE` + 1 starts."""
@@ -87,12 +119,16 @@ class Timed(Protocol):
     ) -> None:
         """Record a call that raised: clock readings in nanoseconds, the span around it."""
 
+    def resumed(self, began: int, around: Span | None) -> Call:
+        """A call that has begun already, to be ended later."""
+        ...
+
 
 class Site:
     """The state that all calls of one operation share.
 
     `begin` and `start` open a call; they are replaced when set-up owns the providers, and
-    `records` is then what a finished call appends itself to, until a collection drains it.
+    `records` is then what a finished call appends itself to, until it is drained.
     """
 
     __slots__ = (
@@ -100,7 +136,6 @@ class Site:
         "_labels",
         "_labels_epoch",
         "_named",
-        "_ok_labels",
         "begin",
         "drained",
         "ended",
@@ -120,36 +155,51 @@ class Site:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        named = {a.OPERATION.key: options.operation, a.COMPONENT.key: options.component}
-        node = dict(options.attributes).get(a.NODE_ID.key)
-        if node is not None:
-            named[a.NODE_ID.key] = str(node)
-        # Through the catalogue's check, so that the number of operations stays bounded. A process
-        # may have thousands of sites: what is easily made again is not kept.
-        checked = check(m.OPERATION_ACTIVE, named)
-        self._named = tuple(checked.get(key) for key in _NAMED)
-        self._labels: dict[str, Value] | None = None
-        self._ok_labels: dict[str, Value] | None = None
+        self._named: tuple[str | None, ...] = ()
+        if options.metrics:
+            named = {a.OPERATION.key: options.operation, a.COMPONENT.key: options.component}
+            node = dict(options.attributes).get(a.NODE_ID.key)
+            if node is not None:
+                named[a.NODE_ID.key] = str(node)
+            # Through the catalogue's check, so that the number of operations stays bounded. A
+            # process may have thousands of sites: what is easily made again is not kept.
+            checked = check(m.OPERATION_ACTIVE, named)
+            self._named = tuple(checked.get(key) for key in _NAMED)
+        self._labels: dict[Outcome | None, dict[str, Value]] | None = None
         self._labels_epoch = -1
         self._errors: dict[str, Series] | None = None
+        self.timed = None
+        self.renew()
+
+    def renew(self) -> None:
+        """Start from nothing: no call in flight, none waiting.
+
+        A call that is under way keeps what it began with, and ends nowhere: in the child of a
+        forked process it is the parent's.
+        """
         # Advanced by next() alone, which is one atomic step in every build of Python.
         self.started = itertools.count()
         self.ended = itertools.count()
         self.records: list[Any] = []
-        self.timed = None
         self.drained = 0
         self.reads = 0
         self.forgotten = -1
         self.lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from qudag_otel._calls.registry import site_for
+
+        return site_for, (self.options,)
+
     @property
     def span_attributes(self) -> dict[str, Value]:
         """What every span of this site starts with."""
         options = self.options
-        found: dict[str, Value] = {
-            "code.function.name": options.function,
-            "qudag.component": options.component,
-        }
+        found: dict[str, Value] = {key: _IDENTITY[key]() for key in options.identity}
+        if options.function:
+            found["code.function.name"] = options.function
+        if options.component:
+            found["qudag.component"] = options.component
         for key, value in options.attributes:
             if key == a.NODE_ID.key:
                 found[identity.NODE_ATTRIBUTE] = str(value)
@@ -157,19 +207,30 @@ class Site:
                 found[key] = value
         return found
 
+    def attributes(self, values: Values) -> dict[str, Value]:
+        """What a span of this site starts with, given the values of its call."""
+        found = self.span_attributes
+        for key, value in zip(self.options.varying, values or (), strict=False):
+            if value is not None:
+                found[key] = value
+        return found
+
     def labels(self, outcome: Outcome | None = None) -> dict[str, Value]:
         """The metric attributes; without an outcome, those of the calls in flight."""
-        if self._labels_epoch != identity.STATE.epoch:
-            self._labels = self._ok_labels = None
-            self._labels_epoch = identity.STATE.epoch
-        if outcome is None:
-            self._labels = found = self._labels or self._make(m.OPERATION_ACTIVE, {})
-            return found
-        if outcome is not Outcome.OK:
-            return self._make(m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value})
-        self._ok_labels = found = self._ok_labels or self._make(
-            m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value}
-        )
+        epoch = identity.STATE.epoch
+        labels = self._labels
+        if labels is None or self._labels_epoch != epoch:
+            labels = {}
+        found = labels.get(outcome)
+        if found is None:
+            found = labels[outcome] = (
+                self._make(m.OPERATION_ACTIVE, {})
+                if outcome is None
+                else self._make(m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value})
+            )
+            # The labels first: another thread that sees the new epoch must see them, too.
+            self._labels = labels
+            self._labels_epoch = epoch
         return found
 
     def _make(self, metric: Metric, more: dict[str, str]) -> dict[str, Value]:
@@ -179,15 +240,18 @@ class Site:
     def _checked(self) -> dict[str, str]:
         return {key: v for key, v in zip(_NAMED, self._named, strict=True) if v is not None}
 
-    def count_error(self, error_type: str, context: Context | None) -> None:
-        """Count a call that ended in an error, in the context of its span."""
-        if self._errors is None:
-            self._errors = {}
-        found = self._errors.get(error_type)
+    def count_error(self, error_type: str, context: Context | None, amount: int = 1) -> None:
+        """Count calls that ended in an error, in the context of the span of one of them."""
+        errors = self._errors
+        if errors is None:
+            errors = self._errors = {}
+        found = errors.get(error_type)
         if found is None:
             named = {k: v for k, v in self._checked().items() if k in m.ERRORS.attribute_keys}
-            found = self._errors[error_type] = series(m.ERRORS, **named, error_type=error_type)
-        found.add(1, context)
+            found = series(m.ERRORS, **named, error_type=error_type)
+            if len(errors) < _ERRORS_LIMIT:
+                errors[error_type] = found
+        found.add(amount, context)
 
     def in_flight(self) -> int | None:
         """Calls that started and did not end; None if there was no call since a reset."""
@@ -206,89 +270,3 @@ class Site:
             next(self.ended)
             self.forgotten = next(self.started) - self.reads
             self.reads += 1
-
-
-_sites: dict[Options, Site] = {}
-_lock = threading.Lock()
-_binders: list[Callable[[Site], None]] = [plain.bind]
-_drains: list[Callable[[], None]] = []
-
-
-def site_for(options: Options) -> Site:
-    """The site of these options, made and bound on first use."""
-    with _lock:
-        found = _sites.get(options)
-        if found is not None:
-            return found
-        if len(_sites) >= _SITES_LIMIT:
-            warn_once(
-                "sites",
-                "more than %d different operations are instrumented; %r and those that follow "
-                "are reported as %r. Name operations after code, not after data.",
-                _SITES_LIMIT,
-                options.operation,
-                OTHER,
-            )
-            options = replace(options, operation=OTHER, attributes=(), links=())
-            found = _sites.get(options)
-            if found is not None:
-                return found
-        found = _sites[options] = Site(options)
-        _binders[-1](found)
-        if len(_sites) == 1:
-            observe_raw(m.OPERATION_ACTIVE, _active)
-    return found
-
-
-def bind_with(binder: Callable[[Site], None], drain: Callable[[], None] | None = None) -> None:
-    """Bind all sites, present and future, with another kind of call.
-
-    Args:
-        binder: Sets a site's `begin` and `start`.
-        drain: Called before each collection, to count what waits in the sites' records.
-    """
-    with _lock:
-        _binders[:] = [binder]
-        _drains[:] = [drain] if drain else []
-        for site in _sites.values():
-            binder(site)
-
-
-def all_sites() -> list[Site]:
-    """Every site so far."""
-    with _lock:
-        return list(_sites.values())
-
-
-def _active() -> list[Observation]:
-    """Calls in flight by label set: sites that differ in their spans only are one series."""
-    for drain in _drains:
-        drain()
-    totals: dict[tuple[tuple[str, Value], ...], int] = {}
-    for site in all_sites():
-        if site.options.metrics:
-            in_flight = site.in_flight()
-            if in_flight is not None:
-                key = tuple(site.labels().items())
-                totals[key] = totals.get(key, 0) + in_flight
-    return [Observation(total, dict(key)) for key, total in totals.items()]
-
-
-def _forget() -> None:
-    for site in all_sites():
-        site.forget()
-
-
-on_reset(_forget)
-
-
-def _after_fork() -> None:
-    """Renew locks that a thread of the parent may have held."""
-    global _lock  # noqa: PLW0603 - a lock of another process cannot be released
-    _lock = threading.Lock()
-    for site in _sites.values():
-        site.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

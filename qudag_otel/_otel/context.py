@@ -6,7 +6,7 @@ whoever uses it then goes through the public functions.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Final, cast
 
 from opentelemetry import context as context_api
@@ -33,3 +33,31 @@ _found = _variable()
 SUPPORTED: Final = _found is not None and _key() is not None
 CURRENT: Final[ContextVar[Context]] = _found or ContextVar("unused", default=Context())  # noqa: B039 - a Context is immutable
 SPAN_KEY: Final = _key() or ""
+SUPPRESSED: Final = tuple(
+    key
+    for key in (
+        getattr(context_api, "_SUPPRESS_INSTRUMENTATION_KEY", None),
+        "suppress_instrumentation",
+    )
+    if isinstance(key, str)
+)
+"""What the SDK's exporters and `suppress_instrumentation` of the instrumentations set."""
+
+
+def suppressed() -> bool:
+    """Whether somebody asked that nothing be observed in the current context."""
+    current = context_api.get_current()
+    return bool(current) and any(current.get(key) for key in SUPPRESSED)
+
+
+def detach(token: Token[Context]) -> None:
+    """Undo an attach; a token of another task or thread is left alone, without a log line.
+
+    A coroutine that is closed by the garbage collector ends in a context that is not its own.
+    """
+    try:
+        token.var.reset(token)
+    except ValueError:
+        return
+    except AttributeError:  # a context implementation of the application's own
+        context_api.detach(token)

@@ -29,13 +29,17 @@ COLLECTING: Final = _Collecting()
 """Whether this thread is answering a collection: `now`."""
 
 
-def before_collection(drain: Callable[[], None]) -> Callable[[], None]:
+def before_collection(drain: Callable[[], None], *, first: bool = False) -> Callable[[], None]:
     """Have a function called before each collection of each reader, from any thread.
+
+    Args:
+        drain: The function.
+        first: Whether it leaves values that others drain.
 
     Returns:
         A function that ends this.
     """
-    _drains.append(drain)
+    _drains.insert(0 if first else len(_drains), drain)
 
     def stop() -> None:
         if drain in _drains:

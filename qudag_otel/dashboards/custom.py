@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qudag_otel import objectives
-from qudag_otel._calls.site import all_sites
+from qudag_otel._calls.registry import all_sites
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards._promql import equals, one_of
 from qudag_otel.dashboards._view import CLEAR, YELLOW, Board, Placed, Section, Step

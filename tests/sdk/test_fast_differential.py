@@ -60,13 +60,13 @@ from opentelemetry.trace import (
 )
 
 from qudag_otel import instrumented, instruments
-from qudag_otel._calls import api, plain, site
+from qudag_otel._calls import api, plain, registry
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel._series import observers
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.sdk.fast import call as fast_call
 from qudag_otel.sdk.fast import engine as fast_engine
-from qudag_otel.sdk.fast.encode import encode
+from qudag_otel.sdk.fast.export import CallExporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
@@ -221,7 +221,8 @@ class World:
             stack.enter_context(mock.patch.object(random, "getrandbits", self.bits))
             stack.enter_context(mock.patch.object(fast_call, "_clock", self.clock))
             stack.enter_context(mock.patch.object(time, "perf_counter_ns", self.clock))
-            stack.enter_context(mock.patch.dict(site._sites, clear=True))
+            stack.enter_context(mock.patch.dict(registry._sites, clear=True))
+            stack.enter_context(mock.patch.object(registry, "_observed", new=False))
             stack.enter_context(mock.patch.dict(api._blocks, clear=True))
             stack.enter_context(mock.patch.dict(observers._observers, clear=True))
             otel_globals.reset_api_globals()
@@ -233,7 +234,7 @@ class World:
                 engine.install()
                 stack.callback(engine.uninstall)
             else:
-                site.bind_with(plain.bind)
+                registry.bind_with(plain.bind)
             stack.callback(otel_globals.reset_api_globals)
             stack.callback(instruments.reset)
             yield
@@ -344,10 +345,13 @@ class World:
     def spans(self) -> dict[bytes, Any]:
         """Everything exported, as the official messages, by span id; times are left out."""
         if self.fast:
-            wall = self.calls[0].site.engine.wall if self.calls else int
-            request = ExportTraceServiceRequest.FromString(
-                encode(self.calls, list(self.kept.spans), wall)
+            sent: list[bytes] = []
+            exporter = mock.Mock(
+                export_encoded=lambda body, _: sent.append(body),
+                export=lambda spans: sent.append(encode_spans(spans).SerializeToString()),
             )
+            CallExporter(exporter).export([*self.kept.spans, *self.calls])
+            request = ExportTraceServiceRequest.FromString(b"".join(sent))
         else:
             request = encode_spans(self.kept.spans)
         found: dict[bytes, Any] = {}

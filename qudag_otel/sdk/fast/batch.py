@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qudag_otel.sdk.fast.site import context_of
 
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span
 
     from qudag_otel.sdk.fast.call import FastSpan
 
@@ -50,14 +49,15 @@ class TimerBatch:
         offset: What turns their clock into nanoseconds since the epoch.
     """
 
-    def __init__(self, calls: list[tuple[int, int, Span | None]], offset: int) -> None:
+    def __init__(self, calls: list[tuple[Any, ...]], offset: int) -> None:
         self._calls = calls
         self._offset = offset
-        self.values = [(ended - began) * 1e-9 for began, ended, _ in calls]
+        self.values = [(ended - began) * 1e-9 for began, ended, *_ in calls]
 
     def time(self, index: int) -> int:
         """When one ended."""
-        return self._calls[index][1] + self._offset
+        ended: int = self._calls[index][1]
+        return ended + self._offset
 
     def context(self, index: int) -> Context:
         """A context with the span around it."""

@@ -1,8 +1,9 @@
 """Calls in their cheap form: what a finished call leaves behind is one object in one list.
 
-A `FastSpan` is the current span while the function runs. Only when somebody asks more of it than
-its ids does it become a span of the SDK; all else about it stands in its call site. A `FastTimer`
-is a call without a span, and leaves a tuple. `Engine` drains the list, the site's records.
+A `FastSpan` is the current span while the function runs. What the body does to it is kept as
+tuples and done to a span of the SDK when that is exported; all else about it stands in its call
+site. A `FastTimer` is a call without a span, and leaves a tuple. `Engine` drains the list, the
+site's records.
 """
 
 from __future__ import annotations
@@ -14,26 +15,29 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, TraceFlags
 
-from qudag_otel._calls.outcome import outcome_of
-from qudag_otel._calls.plain import PlainCall, describe
+from qudag_otel._calls.outcome import Outcome
+from qudag_otel._calls.plain import SILENT, PlainCall
 from qudag_otel._calls.site import RELIEVE
-from qudag_otel._otel.context import CURRENT, SPAN_KEY
+from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPRESSED
+from qudag_otel.sdk.fast import operations as ops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextvars import Token
 
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace import Span as SdkSpan
     from opentelemetry.trace import Status, StatusCode
     from opentelemetry.util.types import Attributes as SpanAttributes
     from opentelemetry.util.types import AttributeValue
 
-    from qudag_otel._calls.site import Attributes, Call
+    from qudag_otel._calls.failure import Failure
+    from qudag_otel._calls.site import Call, Values
     from qudag_otel.sdk.fast.site import FastSite
 
-    FastOpener = Callable[[FastSite, Attributes | None], Call]
+    FastOpener = Callable[[FastSite, Values], Call]
 
 SAMPLED: Final = int(TraceFlags.SAMPLED)
 RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
@@ -50,35 +54,55 @@ if hasattr(os, "register_at_fork"):
 
 
 class FastSpan(Span):
-    """A call with a span."""
+    """A call with a span.
+
+    `more` is what the body did to the span, in order: see `operations`. `outcome` is None as long
+    as the call ended well, or did not end.
+    """
 
     __slots__ = (
         "ambient",
         "began",
         "context",
         "ended",
+        "failure",
         "flags",
-        "full",
-        "parent",
+        "more",
+        "outcome",
         "parent_id",
+        "remote",
         "site",
         "span_id",
         "token",
         "trace_id",
+        "values",
     )
 
     ambient: Context | None
     began: int
     context: Context | None
     ended: int
+    failure: Failure | None
     flags: int
-    full: SdkSpan | None
-    parent: SpanContext | None
+    more: list[tuple[Any, ...]] | None
+    outcome: Outcome | None
     parent_id: int
+    remote: SpanContext | None
     site: FastSite
     span_id: int
     token: Token[Context] | None
     trace_id: int
+    values: Values
+
+    @property
+    def seconds(self) -> float:
+        """How long the call has run, or did."""
+        return ((self.ended or _clock()) - self.began) * 1e-9
+
+    @property
+    def span(self) -> Span:
+        """Itself."""
+        return self
 
     def resume(self) -> None:
         """Make this span current; cheap where the context is the one of the last step."""
@@ -89,95 +113,93 @@ class FastSpan(Span):
         self.token = _set(cast("Context", self.context))
 
     def pause(self) -> None:
-        """Give the context back as it was at `resume`."""
+        """Give the context back as it was at `resume`, with what the body attached since."""
         token, self.token = self.token, None
-        if token is not None:
+        if token is None:
+            return
+        current = _get()
+        if current is self.context:
             with suppress(ValueError):  # closed by the garbage collector, in another context
                 _reset(token)
+        elif current.get(SPAN_KEY) is self:
+            around = {**current}
+            del around[SPAN_KEY]
+            former = cast("Context", self.ambient).get(SPAN_KEY)
+            _set(Context(around if former is None else {**around, SPAN_KEY: former}))
 
     def leave(self) -> None:
-        """Pause, and record that the call ended well."""
+        """Give the context back, and record that the call ended well."""
         self.ended = _clock()
         token = self.token
-        self.token = None
-        try:  # noqa: SIM105 - suppress() costs what a whole call may
-            _reset(cast("Any", token))
-        except ValueError:  # see pause
-            pass
+        if token is not None:
+            self.token = None
+            try:  # noqa: SIM105 - suppress() costs what a whole call may
+                _reset(token)
+            except ValueError:  # see pause
+                pass
         self.ambient = self.context = None  # a context refers to its span: no cycles in the queue
-        if self.full is not None:
-            self.site.end_full(self)
         self.site.records.append(self)
 
     def fail(self, error: BaseException) -> None:
-        """Pause, and record that the call ended with an exception."""
+        """Give the context back, and record that the call ended with an exception."""
         self.ended = _clock()
-        self.pause()
+        token = self.token
+        if token is not None:
+            self.token = None
+            try:  # noqa: SIM105 - see leave
+                _reset(token)
+            except ValueError:  # see pause
+                pass
         self.ambient = self.context = None
-        site = self.site
-        outcome = outcome_of(error, site.expected)
-        site.close(self.ended - self.began, self, outcome, error)
-        if self.flags & SAMPLED:
-            if self.full is None:
-                site.promote(self)
-            try:
-                describe(cast("SdkSpan", self.full), outcome, error)
-            finally:
-                site.end_full(self)
+        # First: where the stack is used up, this is all that still works.
+        self.outcome = Outcome.ERROR
+        try:
+            self.site.explain(self, error)
+        finally:
+            self.site.records.append(self)
 
-    # As the API's span: ids from here, everything else from the SDK's span that it becomes.
+    # As the API's span: what is done to it is kept, as tuples, and done at export.
 
     def get_span_context(self) -> SpanContext:
         """Its ids, as the API gives them."""
         return SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.flags))  # noqa: FBT003
 
-    def parent_context(self) -> SpanContext | None:
-        """The ids of its parent; None for a root."""
-        if self.parent is not None or not self.parent_id:
-            return self.parent
-        return SpanContext(self.trace_id, self.parent_id, False, TraceFlags(self.flags))  # noqa: FBT003
+    def is_recording(self) -> bool:
+        """Whether it is sampled and has not ended."""
+        if not self.flags & SAMPLED or self.ended:
+            return False
+        return self.more is None or not ops.ended(self.more)
 
     def end(self, end_time: int | None = None) -> None:
         """End the span before the call does."""
-        self._promoted().end(end_time)
-
-    def is_recording(self) -> bool:
-        """Whether it is sampled and has not ended."""
-        if self.full is not None:
-            return self.full.is_recording()
-        return bool(self.flags & SAMPLED) and not hasattr(self, "ended")
-
-    def _promoted(self) -> Span:
-        """The SDK's span behind this one; one that ignores everything if it is not sampled."""
-        if self.full is None and self.is_recording():
-            self.site.promote(self)
-        return self.full or NonRecordingSpan(self.get_span_context())
-
-    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        """Set attributes."""
-        self._promoted().set_attributes(attributes)
+        self._do(ops.end(end_time))
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Set an attribute."""
-        self._promoted().set_attribute(key, value)
+        self._do((ops.ATTRIBUTE, key, value if type(value) in ops.SCALARS else ops.frozen(value)))
+
+    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Set attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
 
     def add_event(
         self, name: str, attributes: SpanAttributes = None, timestamp: int | None = None
     ) -> None:
         """Add an event."""
-        self._promoted().add_event(name, attributes, timestamp)
+        self._do(ops.event(name, attributes, timestamp))
 
     def add_link(self, context: SpanContext, attributes: SpanAttributes = None) -> None:
         """Add a link."""
-        self._promoted().add_link(context, attributes)
+        self._do(ops.link(context, attributes))
 
     def update_name(self, name: str) -> None:
         """Rename it."""
-        self._promoted().update_name(name)
+        self._do((ops.NAME, name))
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set its status."""
-        self._promoted().set_status(status, description)
+        self._do((ops.STATUS, status, description))
 
     def record_exception(
         self,
@@ -187,18 +209,54 @@ class FastSpan(Span):
         escaped: bool = False,  # noqa: FBT001, FBT002 - the API's signature
     ) -> None:
         """Add the event of an exception."""
-        self._promoted().record_exception(exception, attributes, timestamp, escaped)
+        if self.flags & SAMPLED:
+            self._do(ops.exception(exception, attributes, timestamp, escaped=escaped))
+
+    def _do(self, operation: tuple[Any, ...]) -> None:
+        more = self.more
+        if more is None:
+            if not self.flags & SAMPLED and operation[0] is not ops.STATUS:
+                return  # nobody will see it, but the status is the call's outcome as well
+            if not self.ended:
+                self.more = [operation]
+        elif not self.ended:
+            more.append(operation)
+            if len(more) > ops.LIMIT:
+                self.site.settle(self)
+
+    # As the SDK's span, for whoever reads the current span: log processors, bridges, tests.
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """The ids of its parent; None for a root."""
+        if self.remote is not None or not self.parent_id:
+            return self.remote
+        return SpanContext(self.trace_id, self.parent_id, False, TraceFlags(self.flags))  # noqa: FBT003
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in ops.READABLE:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        read: ReadableSpan | SdkSpan = self.site.readable(self)
+        return getattr(read, name)
 
 
 class FastTimer:
     """A call without a span; it remembers the span around it, for exemplars."""
 
-    __slots__ = ("_around", "_began", "_fast")
+    __slots__ = ("_around", "_began", "_fast", "_records")
 
-    def __init__(self, fast: FastSite) -> None:
+    span = INVALID_SPAN
+
+    def __init__(self, fast: FastSite, around: Any, began: int) -> None:
         self._fast = fast
-        self._around: Any = _get().get(SPAN_KEY)
-        self._began = _clock()
+        self._records = fast.records
+        self._around = around
+        self._began = began
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run."""
+        return (_clock() - self._began) * 1e-9
 
     def resume(self) -> None:
         """Nothing becomes current."""
@@ -207,11 +265,15 @@ class FastTimer:
 
     def leave(self) -> None:
         """Record that the call ended well."""
-        self._fast.records.append((self._began, _clock(), self._around))
+        self._records.append((self._began, _clock(), self._around))
 
     def fail(self, error: BaseException) -> None:
         """Record that the call ended with an exception."""
         self._fast.time_failed(self._began, _clock(), self._around, error)
+
+
+def _silenced(ambient: Context) -> bool:
+    return any(map(ambient.get, SUPPRESSED))
 
 
 def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
@@ -225,6 +287,7 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
     """
     always = SAMPLED | RANDOM if bound > _LOW_64 else 0
     span_key, mask, get, bits, clock = SPAN_KEY, RELIEVE, _get, _bits, _clock
+    silenced = _silenced
 
     def foreign(span: FastSpan, parent: Any) -> bool:
         """Continue a span that is not ours; False if it carries what a fast span cannot."""
@@ -234,7 +297,7 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
             return True
         if context.trace_state:
             return False
-        span.parent = context
+        span.remote = context
         span.parent_id = context.span_id
         span.trace_id = context.trace_id
         if follows:
@@ -247,71 +310,80 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
     def root(span: FastSpan) -> None:
         trace_id = span.trace_id = _bits(128) or 1
         span.parent_id = 0
-        span.parent = None
+        span.remote = None
         span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
 
-    def begin(fast: FastSite, captured: Attributes | None) -> Call:
-        if not fast.count() & mask:
-            fast.relieve()
+    def begin(fast: FastSite, values: Values) -> Call:
         span = FastSpan()
-        parent: Any = get().get(span_key)
+        ambient = get()
+        parent: Any = ambient.get(span_key)
+        if ambient and silenced(ambient):
+            return SILENT
         if parent is None:
             root(span)
         elif parent.__class__ is FastSpan:
             ours = parent
             span.trace_id = ours.trace_id
             span.parent_id = ours.span_id
-            span.parent = None
+            span.remote = None
             span.flags = ours.flags
         elif not foreign(span, parent):
-            next(fast.site.ended)  # the plain call counts itself
-            return PlainCall(fast.site, captured)
+            return PlainCall(fast.site, values)
         span.site = fast
+        span.values = values
         span.span_id = bits(64) or 1
-        span.full = span.ambient = span.token = None
-        span.began = clock()
-        if captured:
-            span.set_attributes(captured)
-        return span
-
-    def start(fast: FastSite, captured: Attributes | None) -> Call:
+        span.more = span.failure = span.outcome = span.ambient = span.context = span.token = None
+        span.ended = 0
         if not fast.count() & mask:
             fast.relieve()
+        span.began = clock()
+        return span
+
+    def start(fast: FastSite, values: Values) -> Call:
         span = FastSpan()
         ambient = get()
         parent: Any = ambient.get(span_key)
+        if ambient and silenced(ambient):
+            return SILENT
         if parent.__class__ is FastSpan:
             ours = parent
             span.trace_id = ours.trace_id
             span.parent_id = ours.span_id
-            span.parent = None
+            span.remote = None
             span.flags = ours.flags
         elif parent is None:
             # `root` written out: most calls outside of a request are roots.
             trace_id = span.trace_id = bits(128) or 1
             span.parent_id = 0
-            span.parent = None
+            span.remote = None
             span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
         elif not foreign(span, parent):
-            next(fast.site.ended)
-            call = PlainCall(fast.site, captured)
+            call = PlainCall(fast.site, values)
             call.resume()
             return call
         span.site = fast
+        span.values = values
         span.span_id = bits(64) or 1
-        span.full = None
-        span.token = _set(Context({**ambient, span_key: span}))
+        span.more = span.failure = span.outcome = None
+        span.ended = 0
+        span.ambient = ambient
+        context = span.context = Context({**ambient, span_key: span})
+        # Last, and side by side: where the stack is used up, none of them happens.
+        if not fast.count() & mask:
+            fast.relieve()
+        span.token = _set(context)
         span.began = clock()
-        if captured:
-            span.set_attributes(captured)
         return span
 
     return begin, start
 
 
-def open_timer(fast: FastSite, captured: Attributes | None) -> Call:
+def open_timer(fast: FastSite, values: Values) -> Call:
     """`begin` and `start` of sites without spans."""
-    del captured
+    del values
+    ambient = _get()
+    if ambient and _silenced(ambient):
+        return SILENT
     if not fast.count() & RELIEVE:
         fast.relieve()
-    return FastTimer(fast)
+    return FastTimer(fast, ambient.get(SPAN_KEY), _clock())

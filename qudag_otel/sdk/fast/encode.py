@@ -84,7 +84,7 @@ def encode(
     for call in calls:
         template = call.site.template(call)
         start, end = wall(call.began), wall(call.ended)
-        parent = call.parent
+        parent = call.remote
         if call.parent_id:
             flags = _IS_REMOTE if parent is not None and parent.is_remote else _KNOWS_REMOTE
             parts.append(template.child)

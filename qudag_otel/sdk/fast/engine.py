@@ -17,15 +17,18 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from qudag_otel._calls import plain
 from qudag_otel._calls.outcome import Outcome
-from qudag_otel._calls.site import bind_with
+from qudag_otel._calls.plain import complain
+from qudag_otel._calls.registry import bind_with
 from qudag_otel._otel.measure import BulkHistogram
 from qudag_otel._otel.spans import root_bound, supported
+from qudag_otel._series.drains import before_collection
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
 from qudag_otel.sdk.fast.call import open_timer, span_openers
-from qudag_otel.sdk.fast.site import FastSite
+from qudag_otel.sdk.fast.operations import says_error
+from qudag_otel.sdk.fast.site import FastSite, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +37,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from qudag_otel._calls.site import Site
-    from qudag_otel.sdk.fast.call import FastOpener
+    from qudag_otel.sdk.fast.call import FastOpener, FastSpan
 
 _DRIFT_NS: Final = 1_000_000
 _TRANSIT_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 5.0
+_GOOD: Final = 3  # the length of what a call without a span leaves that ended well
 
 
 class Listener(Protocol):
@@ -79,8 +84,9 @@ class Engine:
         self._listeners: list[Listener] = []
         self._cursor = 0
         self._transit: deque[None] = deque()
-        self._sites: list[FastSite] = []
-        self._lock = threading.RLock()
+        self._fast: dict[Site, FastSite] = {}
+        self._stop: Callable[[], None] = _nothing
+        self._draining = threading.Lock()
         self._offset = time.time_ns() - time.perf_counter_ns()
         histogram = meter_provider.get_meter(SCOPE, scope_version()).create_histogram(
             m.OPERATION_DURATION.name,
@@ -96,10 +102,13 @@ class Engine:
 
     def install(self) -> None:
         """Bind all call sites."""
-        bind_with(self._bind, self.drain_all)
+        bind_with(self._bind)
+        # First, as what it counts waits in the series of errors.
+        self._stop = before_collection(self.drain_all, first=True)
 
     def uninstall(self) -> None:
         """Bind all call sites to the plain path again, with everything drained."""
+        self._stop()
         bind_with(plain.bind)
         self.drain_all()
         deadline = time.monotonic() + _TRANSIT_SECONDS
@@ -109,32 +118,43 @@ class Engine:
     def leave_spans(self) -> None:
         """Give spans back to the SDK: somebody wants to see them start and end."""
         self._openers = None
-        bind_with(self._bind, self.drain_all)
+        bind_with(self._bind)
 
     def _bind(self, site: Site) -> None:
-        fast = FastSite(site, self)
-        site.timed = None
-        if not site.options.spans:
-            site.begin = site.start = MethodType(open_timer, fast)
-            site.timed = fast
-        elif self._openers is not None:
-            site.begin, site.start = (MethodType(opener, fast) for opener in self._openers)
-        else:
+        if site.options.spans and self._openers is None:
             plain.bind(site)
             return
-        with self._lock:
-            self._sites.append(fast)
+        fast = FastSite(site, self)
+        if site.options.spans:
+            site.begin, site.start = (MethodType(one, fast) for one in self._openers or ())
+            site.timed = None
+        else:
+            site.begin = site.start = MethodType(open_timer, fast)
+            site.timed = fast
+        self._fast[site] = fast
+
+    def _sites(self) -> list[FastSite]:
+        return list(self._fast.values())
 
     def wall(self, reading: int) -> int:
         """A reading of the performance counter as nanoseconds since the epoch."""
         return reading + self._offset
 
+    def relieve(self, fast: FastSite) -> None:
+        """Drain a site on its caller's time, unless a drain is under way.
+
+        Whoever calls may be a destructor or signal handler that interrupts that very drain.
+        """
+        if self._draining.acquire(blocking=False):
+            try:
+                self._drain(fast)
+            finally:
+                self._draining.release()
+
     def drain_all(self) -> None:
         """Drain the records of all sites."""
         self._set_clock()
-        with self._lock:
-            sites = list(self._sites)
-        for fast in sites:
+        for fast in self._sites():
             if fast.records:
                 self.drain(fast)
 
@@ -151,6 +171,15 @@ class Engine:
             fast: The site.
             most: Of how many calls at most.
         """
+        draining = self._draining
+        # Bounded: a destructor may run, and wait for this, inside of a drain of its own thread.
+        if draining.acquire(timeout=_PATIENCE_SECONDS):
+            try:
+                self._drain(fast, most)
+            finally:
+                draining.release()
+
+    def _drain(self, fast: FastSite, most: int | None = None) -> None:
         site, records = fast.site, fast.records
         self._transit.append(None)
         try:
@@ -162,18 +191,13 @@ class Engine:
             if not calls:
                 return
             if self._queues and site.options.spans:
-                sampled = [call for call in calls if call.full is None and call.flags & 1]
+                sampled = [call for call in calls if call.flags & 1]
                 for queue in self._queues if sampled else ():
                     queue(sampled)
             if site.options.metrics:
-                try:
-                    self._measure(site, calls)
-                except Exception as error:  # noqa: BLE001 - a view's reservoir may be anybody's
-                    warn_once(
-                        f"measure:{type(error).__name__}",
-                        "durations of %s are not all measured: %s", site.options.operation,
-                        type(error).__qualname__,
-                    )  # fmt: skip
+                self._measure(site, calls)
+        except Exception as error:  # noqa: BLE001 - views and reservoirs of somebody else
+            complain(site, error)
         finally:
             self._transit.pop()
 
@@ -185,12 +209,12 @@ class Engine:
 
     def waiting(self) -> int:
         """How many finished calls with spans wait at their sites."""
-        return sum([len(fast.records) for fast in self._sites if fast.site.options.spans])
+        return sum([len(fast.records) for fast in self._sites() if fast.site.options.spans])
 
     def fetch(self, most: int) -> bool:
         """Drain at most so many calls, site after site; whether more wait."""
         self._set_clock()
-        sites = self._sites
+        sites = self._sites()
         moved = 0
         for _ in range(len(sites)):
             self._cursor = (self._cursor + 1) % len(sites)
@@ -207,7 +231,7 @@ class Engine:
 
     def rest(self) -> bool:
         """Whether no call waits or is under way; then the next one rouses the listeners."""
-        sites = [fast for fast in self._sites if fast.site.options.spans]
+        sites = [fast for fast in self._sites() if fast.site.options.spans]
         if any(fast.records or fast.site.in_flight() for fast in sites):
             return False
         for fast in sites:
@@ -225,9 +249,24 @@ class Engine:
             listener.wake()
 
     def _measure(self, site: Site, calls: list[Any]) -> None:
-        kind = SpanBatch if site.options.spans else TimerBatch
-        batch = kind(calls, self._offset)
-        labels = site.labels(Outcome.OK)
+        """Count the calls by their outcome, and the errors by their type."""
+        timed = not site.options.spans
+        good, other = _sorted_timed(calls) if timed else _sorted(calls)
+        groups: dict[Outcome, list[Any]] = {Outcome.OK: good} if good else {}
+        errors: dict[str, list[Any]] = {}
+        for call, outcome, error in other:
+            groups.setdefault(outcome, []).append(call)
+            if error:
+                errors.setdefault(error, []).append(call)
+        kind = TimerBatch if timed else SpanBatch
+        for outcome, ended in groups.items():
+            self._record(site, kind(ended, self._offset), outcome)
+        for error, failed in errors.items():
+            span = failed[-1][2] if timed else failed[-1]
+            site.count_error(error, context_of(span), len(failed))
+
+    def _record(self, site: Site, batch: SpanBatch | TimerBatch, outcome: Outcome) -> None:
+        labels = site.labels(outcome)
         if self._bulk is not None:
             self._bulk.record(batch, labels)
             return
@@ -236,11 +275,40 @@ class Engine:
             histogram.record(value, labels, context=batch.context(index))
 
     def after_fork(self) -> None:
-        """Start empty in a child process: what is in the lists belongs to the parent."""
+        """Start anew in a child process, whose sites are empty already."""
+        self._draining = threading.Lock()
         self._transit.clear()
-        self._lock = threading.RLock()
-        for fast in self._sites:
-            fast.forget()
+        self._fast = {
+            site: fast for site, fast in self._fast.items() if fast.records is site.records
+        }
+
+
+def _nothing() -> None:
+    """Stands in while nothing is installed."""
+
+
+def _sorted(calls: list[FastSpan]) -> tuple[list[FastSpan], list[tuple[FastSpan, Outcome, str]]]:
+    """Calls that simply ended well, and the others with outcome and error type."""
+    good = [call for call in calls if call.outcome is None and call.more is None]
+    if len(good) == len(calls):
+        return good, []
+    return good, [
+        (call, *_end(call)) for call in calls if call.outcome is not None or call.more is not None
+    ]
+
+
+def _end(call: FastSpan) -> tuple[Outcome, str]:
+    if call.outcome is None or call.outcome is Outcome.OK:
+        said = call.more is not None and says_error(call.more)
+        return (Outcome.ERROR if said else Outcome.OK), ""
+    return call.outcome, call.failure.type if call.failure is not None else ""
+
+
+def _sorted_timed(calls: list[Any]) -> tuple[list[Any], list[tuple[Any, Outcome, str]]]:
+    """As `_sorted`, for calls without spans."""
+    good = [call for call in calls if len(call) == _GOOD]
+    other = [call for call in calls if len(call) != _GOOD] if len(good) < len(calls) else []
+    return good, [(call, call[3], call[4] if call[3] is Outcome.ERROR else "") for call in other]
 
 
 class OurTracerProvider(TracerProvider):

@@ -27,8 +27,15 @@ class CallExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan | FastSpan]) -> SpanExportResult:
         """Export a batch."""
-        calls = [span for span in spans if isinstance(span, FastSpan)]
-        others = [span for span in spans if not isinstance(span, FastSpan)]
+        calls: list[FastSpan] = []
+        others: list[ReadableSpan] = []
+        for span in spans:
+            if not isinstance(span, FastSpan):
+                others.append(span)
+            elif span.more is None and span.outcome is None and span.values is None:
+                calls.append(span)
+            else:
+                others.append(span.site.readable(span))
         result: SpanExportResult
         send = getattr(self._exporter, "export_encoded", None)
         if not calls or send is None:

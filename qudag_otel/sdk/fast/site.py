@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import set_span_in_context
 
+from qudag_otel._calls.failure import describe, failure_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
+from qudag_otel._calls.plain import complain
 from qudag_otel._otel.spans import sdk_span
-from qudag_otel.catalogue import metrics as m
 from qudag_otel.errors import error_type
-from qudag_otel.instruments import instrument
+from qudag_otel.sdk.fast import operations as ops
+from qudag_otel.sdk.fast.call import FastTimer
 from qudag_otel.sdk.fast.encode import Template
 
 if TYPE_CHECKING:
@@ -38,12 +40,11 @@ class FastSite:
         engine: The set-up they belong to.
     """
 
-    __slots__ = ("_template", "count", "engine", "expected", "records", "site")
+    __slots__ = ("_template", "count", "engine", "records", "site")
 
     def __init__(self, site: Site, engine: Engine) -> None:
         self.site = site
         self.engine = engine
-        self.expected = site.options.expected
         self.records = site.records
         self.count: Callable[[], int] = site.started.__next__
         self._template: Template | None = None
@@ -52,7 +53,7 @@ class FastSite:
         """Drain the records on the caller's time if there are too many: memory stays bounded."""
         waiting = len(self.records)
         if waiting >= _RECORDS_LIMIT:
-            self.engine.drain(self)
+            self.engine.relieve(self)
         elif waiting >= _RECORDS_MANY:
             self.engine.wake()
 
@@ -65,42 +66,63 @@ class FastSite:
         self.engine.rouse()
         return self.count()
 
+    def explain(self, call: FastSpan, error: BaseException) -> None:
+        """Note how a call ended that raised."""
+        try:
+            options = self.site.options
+            outcome = outcome_of(error, options.expected, options.ends)
+            if outcome is Outcome.ERROR:
+                call.failure = failure_of(error, call.span_id)
+            call.outcome = outcome
+        except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
+            complain(self.site, trouble)
+
     def time_failed(
         self, began: int, ended: int, around: Span | None, error: BaseException
     ) -> None:
         """Record a call without a span that ended with an exception."""
-        self.close(ended - began, around, outcome_of(error, self.expected), error)
+        outcome, name = Outcome.ERROR, ""
+        try:
+            options = self.site.options
+            outcome = outcome_of(error, options.expected, options.ends)
+            name = error_type(error)
+        except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
+            complain(self.site, trouble)
+        finally:
+            self.records.append((began, ended, around, outcome, name))
 
-    def close(
-        self, nanoseconds: int, span: Span | None, outcome: Outcome, error: BaseException
-    ) -> None:
-        """Record a call that did not end well; rare enough for the public API."""
-        site = self.site
-        next(site.ended)
-        if not site.options.metrics:
-            return
-        histogram: Any = instrument(m.OPERATION_DURATION)
-        labels = site.labels(outcome)
-        context = context_of(span)
-        histogram.record(nanoseconds * 1e-9, labels, context=context)
-        if outcome is Outcome.ERROR:
-            site.count_error(error_type(error), context)
+    def resumed(self, began: int, around: Span | None) -> FastTimer:
+        """A call that has begun already."""
+        return FastTimer(self, around, began)
 
-    def promote(self, call: FastSpan) -> None:
-        """Make a call's span one of the SDK's."""
-        call.full = self._span(call, None)
-
-    def end_full(self, call: FastSpan) -> None:
-        """End the SDK's span of a call, unless the application did."""
-        full = call.full
-        if full is not None and full.end_time is None:
-            full.end(end_time=self.engine.wall(call.ended))
+    def settle(self, call: FastSpan) -> None:
+        """Make a call's span the SDK's, which bounds it by its limits."""
+        operations = call.more or []
+        if operations[0][0] is not ops.FULL:
+            full = self._span(call, _Catch())
+            call.more = [(ops.FULL, full)]
+            ops.perform(full, operations)
+        else:
+            full = operations[0][1]
+            late = operations[1:]
+            del operations[1:]
+            ops.perform(full, late)
 
     def readable(self, call: FastSpan) -> ReadableSpan:
-        """A finished call as processors and exporters know spans."""
-        catch = _Catch()
-        self._span(call, catch).end(end_time=self.engine.wall(call.ended))
-        return catch.span
+        """A call as processors and exporters know spans: as it is now, ended if it has ended."""
+        operations = call.more or []
+        span: SdkSpan
+        if operations and operations[0][0] is ops.FULL:
+            self.settle(call)
+            span = operations[0][1]
+        else:
+            span = self._span(call, _Catch())
+            ops.perform(span, operations)
+        if call.ended and span.end_time is None:
+            at = self.engine.wall(call.ended)
+            describe(span, call.outcome or Outcome.OK, call.failure, at)
+            span.end(end_time=at)
+        return span._readable_span()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     def template(self, call: FastSpan) -> Template:
         """The constant bytes of this site's spans."""
@@ -108,20 +130,15 @@ class FastSite:
             self._template = Template(self.readable(call))
         return self._template
 
-    def forget(self) -> None:
-        """Forget what belongs to the parent of a forked process: records, resource."""
-        self.records.clear()
-        self._template = None
-
     def _span(self, call: FastSpan, processor: SpanProcessor | None) -> SdkSpan:
         options = self.site.options
         span = sdk_span(
             self.engine.tracer,
             name=options.operation,
             context=call.get_span_context(),
-            parent=call.parent_context(),
+            parent=call.parent,
             kind=options.kind,
-            attributes=self.site.span_attributes,
+            attributes=self.site.attributes(call.values),
             links=options.links,
             processor=processor,
         )
@@ -135,9 +152,4 @@ def context_of(span: Span | None) -> Context:
 
 
 class _Catch(SpanProcessor):
-    """Keeps the one span that ends."""
-
-    span: ReadableSpan
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.span = span
+    """Tells nobody."""

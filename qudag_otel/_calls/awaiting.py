@@ -1,0 +1,158 @@
+"""Results that are awaited later: the call ends when they do, and they stay what they are.
+
+A coroutine is wrapped in a coroutine, a future is the same future, and any other awaitable, such
+as one that is an asynchronous context manager as well, is a proxy that stands for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from types import CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from qudag_otel._calls.site import Call
+
+    End = Callable[[Any, BaseException | None], None]
+
+_PLAIN_LIMIT: Final = 1000
+plain: Final[set[type]] = {
+    type(None), bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset,
+    object, types.FunctionType, types.MethodType, types.ModuleType, type,
+}  # fmt: skip
+"""Classes whose objects cannot be awaited, as far as they were met."""
+
+
+def awaits(result: Any) -> bool:
+    """Whether a result is awaited later; asked of classes that are not in `plain`."""
+    kind = _class(result)
+    if kind is GeneratorType:
+        return bool(result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+    if hasattr(kind, "__await__"):
+        return True
+    if len(plain) < _PLAIN_LIMIT:
+        plain.add(kind)
+    return False
+
+
+def _class(result: object) -> type:
+    return type(result)
+
+
+def ending(call: Call) -> End:
+    """What ends a call when what it returned has been awaited."""
+
+    def end(_: Any, error: BaseException | None) -> None:
+        if error is None:
+            call.leave()
+        else:
+            call.fail(error)
+
+    return end
+
+
+def later(call: Call, result: Any, end: End) -> Any:
+    """What to return instead of an awaitable, so that the call ends when it has been awaited.
+
+    Args:
+        call: The call, resumed.
+        result: What it returned.
+        end: Ends the call, given what the awaitable gave or raised.
+    """
+    call.pause()
+    kind = _class(result)
+    if kind is CoroutineType:
+        made: Any = _coroutine(Pending(call, end, closes=True), result)
+        made.__name__, made.__qualname__ = result.__name__, result.__qualname__
+        return made
+    if kind is GeneratorType:
+        return _legacy(Pending(call, end, closes=True), result)
+    follow = getattr(result, "add_done_callback", None)
+    if callable(follow):
+
+        def done(future: Any) -> None:
+            end(*_end_of(future))
+
+        follow(done)
+        return result
+    from qudag_otel._calls.proxies import awaited
+
+    return awaited(result, Pending(call, end, closes=False))
+
+
+class Pending:
+    """A call whose awaitable nobody has awaited yet; if nobody ever does, it ends by itself."""
+
+    __slots__ = ("call", "closes", "end")
+
+    def __init__(self, call: Call, end: End, *, closes: bool) -> None:
+        self.call = call
+        self.closes = closes
+        self.end: End | None = end
+
+    def take(self) -> End | None:
+        """What ends the call, for the first who awaits; None for all others."""
+        end, self.end = self.end, None
+        return end
+
+    def __del__(self) -> None:
+        end = self.take()
+        if end is not None:
+            end(None, GeneratorExit() if self.closes else None)
+
+
+async def _coroutine(pending: Pending, awaitable: Any) -> Any:
+    end = pending.take() or _nothing
+    pending.call.resume()
+    try:
+        result = await awaitable
+    except BaseException as error:
+        end(None, error)
+        raise
+    end(result, None)
+    return result
+
+
+def _nothing(_: Any, error: BaseException | None) -> None:
+    """The end of what ended before."""
+
+
+def steps_of(pending: Pending, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The steps of an awaitable, with the call current; its end is the call's.
+
+    Args:
+        pending: The call; if another has awaited it already, this adds nothing.
+        steps: What the awaitable's `__await__` gave.
+    """
+    end = pending.take()
+    if end is None:
+        return (yield from steps)
+    pending.call.resume()
+    try:
+        result = yield from steps
+    except BaseException as error:
+        end(None, error)
+        raise
+    end(result, None)
+    return result
+
+
+_legacy = types.coroutine(steps_of)
+
+
+def _end_of(future: Any) -> tuple[Any, BaseException | None]:
+    """What a future gave or raised.
+
+    Asking asyncio's for its exception would silence its warning that nobody did.
+    """
+    if future.cancelled():
+        from asyncio import CancelledError
+
+        return None, CancelledError()
+    error = getattr(future, "_exception", None)
+    if isinstance(error, BaseException):
+        return None, error
+    return (None if hasattr(future, "_exception") else future.result()), None

@@ -1,0 +1,268 @@
+"""What is kept of an exception: enough to write its traceback later, and none of its objects.
+
+A traceback is kept as code objects and positions, which cost little and hold no frame, no local
+variable and no exception; its text is made when a span is exported. An exception that passes
+several calls is written once, on the span where it was met first; the others refer to that one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING, Final, cast
+
+from opentelemetry.trace import Status, StatusCode
+
+from qudag_otel._calls.outcome import Outcome
+from qudag_otel.errors import error_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, TracebackType
+
+    from opentelemetry.trace import Span
+
+MESSAGE_LIMIT: Final = 4096
+"""Characters that are kept of an exception's text."""
+REFERENCE: Final = "qudag.exception.span_id"
+"""On the event of an exception that was met before: the span whose event has the traceback."""
+
+_REFERRING_LIMIT: Final = 256
+_FIRST_FRAMES, _LAST_FRAMES = 16, 48
+_CHAIN_LIMIT: Final = 8
+_TEXT_LIMIT: Final = 64 * 1024
+_NEAR: Final = 64
+_CAUSED: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
+# Their text is more than a line with class and message; Python's own formatter writes them.
+_SPECIAL: Final[tuple[type[BaseException], ...]] = (
+    (BaseExceptionGroup, SyntaxError)
+    if sys.version_info < (3, 12)
+    else (BaseExceptionGroup, SyntaxError, NameError, AttributeError, ImportError)
+)
+
+Place = "tuple[CodeType, int, int]"
+
+
+def text_of(error: BaseException, limit: int = MESSAGE_LIMIT) -> str:
+    """An exception's text; never raises, whatever its `__str__` does."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a __str__ of the application's own
+        return f"<unprintable {type(error).__name__} object>"
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most so many characters, with a mark where some are missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+class Failure:
+    """An exception that ended a call, or that the application recorded.
+
+    Args:
+        error: The exception.
+        reference: The id of the span that has its traceback; 0 if this one shall.
+    """
+
+    __slots__ = ("_chain", "_text", "message", "name", "reference", "type")
+
+    def __init__(self, error: BaseException, reference: int = 0) -> None:
+        kind = type(error)
+        self.name = kind.__name__
+        self.type = error_type(kind)
+        self.reference = reference
+        self.message = text_of(error, _REFERRING_LIMIT if reference else MESSAGE_LIMIT)
+        self._chain: list[_Link] = []
+        self._text: str | None = None
+        if not reference:
+            self._keep(error)
+
+    def _keep(self, error: BaseException) -> None:
+        one: BaseException | None = error
+        seen: set[int] = set()
+        before = ""
+        chain: list[_Link] = []
+        while one is not None and id(one) not in seen and len(chain) < _CHAIN_LIMIT:
+            if isinstance(one, _SPECIAL):
+                whole = traceback.format_exception(error, limit=-_LAST_FRAMES)
+                self._text = shortened("".join(whole), _TEXT_LIMIT)
+                return
+            seen.add(id(one))
+            chain.append(_Link(one, before))
+            if one.__cause__ is not None:
+                one, before = one.__cause__, _CAUSED
+            elif one.__context__ is not None and not one.__suppress_context__:
+                one, before = one.__context__, _DURING
+            else:
+                one = None
+        self._chain = chain
+
+    @property
+    def stacktrace(self) -> str:
+        """The traceback as Python writes it; long ones with a gap."""
+        if self._text is None:
+            parts = [link.text() for link in reversed(self._chain)]
+            self._text = shortened("".join(parts), _TEXT_LIMIT)
+            self._chain = []
+        return self._text
+
+    def attributes(self) -> dict[str, str]:
+        """What its event carries.
+
+        Source: OpenTelemetry semantic conventions, exceptions.
+        """
+        found = {"exception.type": self.type, "exception.message": self.message}
+        if self.reference:
+            found[REFERENCE] = f"{self.reference:016x}"
+        else:
+            found["exception.stacktrace"] = self.stacktrace
+        found["exception.escaped"] = "False"
+        return found
+
+    @property
+    def description(self) -> str:
+        """The description of the span's status."""
+        return f"{self.name}: {self.message}"
+
+
+class _Link:
+    """One exception of a chain, and how the one that it led to continues."""
+
+    __slots__ = ("_after", "_line", "_places", "_skipped", "_traced")
+
+    def __init__(self, error: BaseException, after: str) -> None:
+        kind = type(error)
+        name = kind.__qualname__
+        if kind.__module__ not in ("__main__", "builtins"):
+            name = f"{kind.__module__}.{name}"
+        text = text_of(error)
+        lines = [f"{name}: {text}\n" if text else f"{name}\n"]
+        lines += _notes(error)
+        self._line = "".join(lines)
+        self._after = after
+        places = list(_places(error.__traceback__))
+        self._traced = bool(places)
+        self._skipped = max(0, len(places) - _FIRST_FRAMES - _LAST_FRAMES)
+        self._places = places
+        if self._skipped:
+            self._places = places[:_FIRST_FRAMES] + places[-_LAST_FRAMES:]
+
+    def text(self) -> str:
+        """As `traceback.format_exception` writes it."""
+        lines = ["Traceback (most recent call last):\n"] if self._traced else []
+        if self._skipped:
+            lines += _format(self._places[:_FIRST_FRAMES])
+            lines.append(f"  [{self._skipped} frames left out]\n")
+            lines += _format(self._places[_FIRST_FRAMES:])
+        else:
+            lines += _format(self._places)
+        return "".join([*lines, self._line, self._after])
+
+
+def _notes(error: BaseException) -> Iterator[str]:
+    notes: object = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        for note in cast("list[object]", notes)[:_LAST_FRAMES]:
+            text = note if isinstance(note, str) else repr(note)
+            yield from (f"{line}\n" for line in text.split("\n"))
+
+
+def _places(trace: TracebackType | None) -> Iterator[tuple[CodeType, int, int]]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename not in linecache.cache:
+            # Where the source comes from a loader, only the module's globals tell.
+            linecache.lazycache(code.co_filename, trace.tb_frame.f_globals)
+        yield code, trace.tb_lasti, trace.tb_lineno
+        trace = trace.tb_next
+
+
+def _format(places: list[tuple[CodeType, int, int]]) -> list[str]:
+    return traceback.StackSummary.from_list([_frame(place) for place in places]).format()
+
+
+_frames: dict[tuple[CodeType, int, int], traceback.FrameSummary] = {}
+_FRAMES_LIMIT: Final = 1000
+
+
+def _frame(place: tuple[CodeType, int, int]) -> traceback.FrameSummary:
+    found = _frames.get(place)
+    if found is None:
+        code, instruction, line = place
+        at = next(itertools.islice(code.co_positions(), max(0, instruction // 2), None), None)
+        first, last, start, end = at or (None, None, None, None)
+        found = traceback.FrameSummary(
+            code.co_filename, line if first is None else first, code.co_name,
+            end_lineno=last, colno=start, end_colno=end,
+        )  # fmt: skip
+        if len(_frames) >= _FRAMES_LIMIT:
+            _frames.clear()
+        _frames[place] = found
+    return found
+
+
+class _Last(threading.local):
+    """The exception that this thread's latest failed call met: addresses only, and its span."""
+
+    error = 0
+    trace = 0
+    code: CodeType | None = None
+    span = 0
+
+
+_last = _Last()
+
+
+def failure_of(error: BaseException, span: int) -> Failure:
+    """What is kept of the exception that ends a call.
+
+    Args:
+        error: The exception.
+        span: The id of the call's span.
+    """
+    trace = error.__traceback__
+    reference = _met(error, trace)
+    failure = Failure(error, reference)
+    _last.error, _last.trace = id(error), id(trace)
+    _last.code = None if trace is None else trace.tb_frame.f_code
+    _last.span = reference or span
+    return failure
+
+
+def _met(error: BaseException, trace: TracebackType | None) -> int:
+    """The span on which this exception was written a moment ago; 0 if it was not.
+
+    It was if its traceback passes where it was then: an address can be taken again, but not by
+    an entry of the same code below this frame, as that frame is the other call's own.
+    """
+    if _last.error != id(error):
+        return 0
+    for _ in range(_NEAR):
+        if trace is None:
+            break
+        if id(trace) == _last.trace and trace.tb_frame.f_code is _last.code:
+            return _last.span
+        trace = trace.tb_next
+    return 0
+
+
+def describe(span: Span, outcome: Outcome, failure: Failure | None, at: int | None = None) -> None:
+    """Put a call's end on its span: status, exception event, `error.type` or `qudag.outcome`.
+
+    Args:
+        span: The span, still recording.
+        outcome: How the call ended.
+        failure: The exception, if it ended with an error.
+        at: When, in nanoseconds since the epoch; now by default.
+    """
+    if failure is not None:
+        span.add_event("exception", failure.attributes(), at)
+        span.set_attribute("error.type", failure.type)
+        span.set_status(Status(StatusCode.ERROR, failure.description))
+    elif outcome not in (Outcome.OK, Outcome.ERROR):
+        span.set_attribute("qudag.outcome", outcome.value)
