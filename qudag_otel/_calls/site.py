@@ -108,8 +108,11 @@ class Timed(Protocol):
     """What calls without a span leave their record with, once set-up owns the providers."""
 
     records: list[Any]
-    count: Callable[[], int]
-    """Counts a start."""
+
+    @property
+    def count(self) -> Callable[[], int]:
+        """Counts a start."""
+        ...
 
     def relieve(self) -> None:
         """Look whether too many records wait; called every `RELIEVE` + 1 starts."""
