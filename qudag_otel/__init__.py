@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from qudag_otel.component import MonitoredComponent as MonitoredComponent
     from qudag_otel.component import check_conformance as check_conformance
     from qudag_otel.component import monitor as monitor
+    from qudag_otel.instruments import counter as counter
+    from qudag_otel.instruments import gauge as gauge
+    from qudag_otel.instruments import histogram as histogram
     from qudag_otel.logs import ComponentLogger as ComponentLogger
     from qudag_otel.logs import JsonFormatter as JsonFormatter
     from qudag_otel.logs import TextFormatter as TextFormatter
@@ -47,6 +50,7 @@ _HOMES: Final = {
         "check_conformance",
         "monitor",
     ),
+    "qudag_otel.instruments": ("counter", "gauge", "histogram"),
     "qudag_otel.logs": (
         "ComponentLogger",
         "JsonFormatter",

@@ -1,20 +1,28 @@
-"""Catalogue metrics bound to their labels, for wrappers and whoever records by hand."""
+"""Metrics bound to their labels: the catalogue's, and those that an application declares."""
 
 from __future__ import annotations
 
 from qudag_otel._series.instruments import SCOPE, instrument, meter, scope_version, tracer
 from qudag_otel._series.labels import Labels, check, complete
 from qudag_otel._series.observers import Observer, observe, observe_raw
+from qudag_otel._series.own import Counter, Gauge, Histogram, counter, declared, gauge, histogram
 from qudag_otel._series.registry import on_reset, rebind, reset, series
 from qudag_otel._series.series import Series
 
 __all__ = [
     "SCOPE",
+    "Counter",
+    "Gauge",
+    "Histogram",
     "Labels",
     "Observer",
     "Series",
     "check",
     "complete",
+    "counter",
+    "declared",
+    "gauge",
+    "histogram",
     "instrument",
     "meter",
     "observe",

@@ -8,6 +8,7 @@ otherwise, are collected as the SDK does it.
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -198,3 +199,9 @@ def update_resource(provider: object, resource: Resource) -> None:
     private: Any = provider
     if has(provider, "_update_resource"):
         private._update_resource(resource)
+
+
+def is_named(view: object, instrument: str) -> bool:
+    """Whether a view is for the instrument of this name, as far as it tells."""
+    name = getattr(view, "_instrument_name", None) if has(view, "_instrument_name") else None
+    return isinstance(name, str) and fnmatch.fnmatchcase(instrument, name.lower())

@@ -7,8 +7,9 @@ dashboards, alerts and tests are derived from them; nothing else spells a name.
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass, field
+
+from qudag_otel.catalogue.names import family_name, unit_name
 
 OTHER = "other"
 """What stands in for a label value that is not allowed, or that exceeds an attribute's limit."""
@@ -33,6 +34,7 @@ class Group(enum.Enum):
     SYSTEM = "system"
     OPERATION = "operation"
     COMPONENT = "component"
+    APPLICATION = "application"
     NODE = "node"
 
 
@@ -84,9 +86,6 @@ class Attribute:
     example: str = ""
 
 
-_UNIT_SUFFIXES = {"s": "_seconds", "By": "_bytes", "%": "_percent"}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One metric.
@@ -121,15 +120,10 @@ class Metric:
 
         Source: OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility".
         """
-        name = re.sub(r"[^a-zA-Z0-9_:]", "_", self.name)
-        suffix = _UNIT_SUFFIXES.get(self.unit, "")
-        if self.unit == "1" and self.instrument is Instrument.GAUGE:
-            suffix = "_ratio"
-        if suffix and not name.endswith(suffix):
-            name += suffix
-        if self.instrument is Instrument.COUNTER and not name.endswith("_total"):
-            name += "_total"
-        return name
+        unit = unit_name(self.unit, gauge=self.instrument is Instrument.GAUGE)
+        counter = self.instrument is Instrument.COUNTER
+        family = family_name(self.name, unit, monotonic=counter)
+        return f"{family}_total" if counter else family
 
     @property
     def attribute_keys(self) -> tuple[str, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import shutil
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Final
 
@@ -31,11 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contract", action="store_true", help="only the metrics whose names never change"
     )
+    parser.add_argument(
+        "--module", action="append", default=[], metavar="NAME",
+        help="import this module and tell the metrics that it declares, too (may be repeated)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the catalogue; a name that is not in it is an error."""
-    metrics = CONTRACT if arguments.contract else METRICS
+    metrics = [*(CONTRACT if arguments.contract else METRICS), *_declared_by(arguments.module)]
     known = {name: metric for metric in metrics for name in (metric.prometheus_name, metric.name)}
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
@@ -48,6 +55,21 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print_table([_HEADER, *(_row(metric) for metric in chosen)])
     return 0
+
+
+def _declared_by(modules: Sequence[str]) -> list[Metric]:
+    if not modules:
+        return []
+    from qudag_otel.instruments import declared
+
+    # As `python -m` does: modules are looked for where the command is run.
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds strings
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise CommandError(f"cannot import {name}: {error}") from error
+    return declared()
 
 
 def as_data(metric: Metric) -> dict[str, object]:

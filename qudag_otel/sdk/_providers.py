@@ -15,6 +15,8 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
+from qudag_otel.catalogue.metrics import METRICS
+from qudag_otel.instruments import SCOPE
 from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
@@ -243,6 +245,29 @@ def build_tracer_provider(plan: Plan) -> OurTracerProvider:
     return provider
 
 
+def pinned(plan: Plan) -> list[View]:
+    """Views that keep the catalogue's histograms readable to rules and panels, which use buckets.
+
+    OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION would take their bounds away. A view
+    of the application's for one of them counts instead.
+    """
+    if not plan.settings[v.OTLP_HISTOGRAMS].startswith("base2"):
+        return []
+    from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
+
+    from qudag_otel._otel.storage import is_named
+
+    return [
+        View(
+            instrument_name=metric.name,
+            meter_name=SCOPE,
+            aggregation=ExplicitBucketHistogramAggregation(boundaries=metric.bounds),
+        )
+        for metric in METRICS
+        if metric.bounds and not any(is_named(view, metric.name) for view in plan.views)
+    ]
+
+
 def build_meter_provider(plan: Plan) -> MeterProvider:
     """Make the meter provider."""
     provider = MeterProvider(
@@ -250,7 +275,7 @@ def build_meter_provider(plan: Plan) -> MeterProvider:
         resource=plan.resource,
         exemplar_filter=plan.exemplar_filter,
         shutdown_on_exit=False,
-        views=plan.views,
+        views=[*plan.views, *pinned(plan)],
     )
     if plan.prometheus:
         from qudag_otel._otel.storage import quicken

@@ -83,10 +83,14 @@ class Captured:
         """Every series of a metric that carries these labels; none if nothing was recorded.
 
         Args:
-            metric: The OpenTelemetry name, or the Prometheus name of a metric in the catalogue.
+            metric: The OpenTelemetry name, or the Prometheus name of a metric that is
+                in the catalogue or declared.
             **labels: Labels and the values that they must have.
         """
-        name = _OTEL_NAMES.get(metric, metric)
+        from qudag_otel.instruments import declared  # loads OpenTelemetry
+
+        own = {one.prometheus_name: one.name for one in declared()}
+        name = _OTEL_NAMES.get(metric) or own.get(metric, metric)
         return [
             point
             for point in self._collect()

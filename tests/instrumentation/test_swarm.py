@@ -273,6 +273,16 @@ def test_swarm_agent_busy_by_hand_counts_overlapping_blocks_once(telemetry: Capt
     assert agent.utilization() is not None
 
 
+def test_swarm_agents_that_leave_unseen_stay_bounded() -> None:
+    """Where nobody collects, those that left are kept once each, and not without end."""
+    swarm = MonitoredSwarmCoordinator(ByHand())
+    for number in range(3000):
+        for agent in (f"a{number % 3}", f"b{number}"):
+            with swarm.agent(agent):
+                pass
+    assert len(swarm._agents.utilizations()) <= 1000
+
+
 def test_swarm_agent_entered_twice_is_one_agent(telemetry: Captured) -> None:
     """Two blocks of one agent are one series, present until the last one is left."""
     swarm = MonitoredSwarmCoordinator(ByHand())

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics.view import (
+    ExplicitBucketHistogramAggregation,
+    ExponentialBucketHistogramAggregation,
+    View,
+)
 
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.instruments import series
 from qudag_otel.sdk import configure, reset
 from tests.sdk.certificates import Authority
 from tests.sdk.receiver import Receiver, Tls, attributes, eventually
@@ -229,6 +236,34 @@ def test_otlp_exponential_histograms_beside_explicit_ones_on_scrape(receiver: Re
     assert telemetry.metrics_url is not None
     with urllib.request.urlopen(telemetry.metrics_url) as response:
         assert b'h_bucket{le="2.0"} 1' in response.read()
+
+
+def test_otlp_exponential_histograms_leave_the_catalogues_their_bounds(receiver: Receiver) -> None:
+    """Rules and panels read buckets; a view of the application's has both beside each other."""
+    name = m.CHUNKING_DURATION.name
+    telemetry = configure(
+        environ=environment(
+            receiver, "grpc", OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=(
+                "base2_exponential_bucket_histogram"
+            ),
+        ),
+        views=[
+            View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation([1.0])),
+            View(
+                instrument_name=name, name=f"{name}.native",
+                aggregation=ExponentialBucketHistogramAggregation(),
+            ),
+        ],
+    )  # fmt: skip
+    series(m.CHUNKING_DURATION, message_size_bucket="small").record(0.5)
+    series(m.CONNECTION_WAIT_TIME, pool_type="p").record(0.5)
+    assert telemetry.force_flush()
+    found = {metric.name: metric for _, metric in receiver.metrics()}
+    assert list(found[name].histogram.data_points[0].explicit_bounds) == [1.0]
+    assert found[f"{name}.native"].WhichOneof("data") == "exponential_histogram"
+    (point,) = found[m.CONNECTION_WAIT_TIME.name].histogram.data_points
+    assert tuple(point.explicit_bounds) == m.CONNECTION_WAIT_TIME.bounds
 
 
 def test_otlp_interval_pushes_without_a_flush(receiver: Receiver) -> None:

@@ -133,7 +133,7 @@ class Exposition:
             data: The collection; None if nothing was ever recorded.
             openmetrics: Whether the format is OpenMetrics, which carries exemplars.
         """
-        self.problems: list[tuple[str, str]] = []
+        self.problems = []
         families: dict[str, _Family] = {}
         known = self._shapes
         self._shapes = {}

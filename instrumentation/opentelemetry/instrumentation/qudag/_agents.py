@@ -19,6 +19,8 @@ MINIMUM_WINDOW_SECONDS: Final = 0.1
 """The shortest time that a utilization is computed over; a collection that follows sooner repeats
 the former value, because two readers may collect at almost the same time."""
 
+_LEFT_LIMIT: Final = 1000  # as many agents as a process reports; nobody may ever collect
+
 
 class Agent:
     """One agent of a swarm; made by `MonitoredSwarmCoordinator.agent`.
@@ -76,14 +78,15 @@ class Agents:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._present: dict[tuple[str, str], tuple[Agent, int]] = {}
-        self._left: list[Agent] = []
+        self._left: dict[tuple[str, str], Agent] = {}
 
     @contextmanager
     def entered(self, agent_id: str, agent_type: str) -> Generator[Agent]:
         """An agent that is present, and current, during a block."""
         key = (agent_id, agent_type)
         with self._lock:
-            agent, entries = self._present.get(key) or (Agent(agent_id, agent_type), 0)
+            back = self._left.pop(key, None)
+            agent, entries = self._present.get(key) or (back or Agent(agent_id, agent_type), 0)
             self._present[key] = (agent, entries + 1)
         token = _current.set((self, agent))
         try:
@@ -94,8 +97,8 @@ class Agents:
                 _, entries = self._present.pop(key)
                 if entries > 1:
                     self._present[key] = (agent, entries - 1)
-                else:
-                    self._left.append(agent)
+                elif len(self._left) < _LEFT_LIMIT:
+                    self._left[key] = agent
 
     @contextmanager
     def working(self) -> Generator[None]:
@@ -111,8 +114,8 @@ class Agents:
     def utilizations(self) -> Mapping[tuple[str, str], float]:
         """The utilization of every agent by id and type."""
         with self._lock:
-            left, self._left = self._left, []
-            agents = [*left, *(agent for agent, _ in self._present.values())]
+            left, self._left = self._left, {}
+            agents = [*left.values(), *(agent for agent, _ in self._present.values())]
         found = {(agent.agent_id, agent.agent_type): agent.utilization() for agent in agents}
         return {key: share for key, share in found.items() if share is not None}
 
