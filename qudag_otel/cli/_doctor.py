@@ -93,6 +93,8 @@ def examine(
         environ: The environment that it is of.
         timeout_seconds: How long a receiver may take to acknowledge, in seconds.
     """
+    for problem in settings.ignored.values():
+        yield Finding(Level.NOTE, f"{problem} It counts as false.")
     for name, meant in settings.suspects.items():
         yield Finding(Level.NOTE, f"{name} is read nowhere; did you mean {meant}?")
     if settings[v.SDK_DISABLED]:
@@ -153,6 +155,8 @@ def _port(host: str, port: int) -> Finding:
 
 
 def _reachable(signal: str, url: str) -> Finding:
+    if "://" in url and urllib.parse.urlsplit(url).scheme not in _PORTS:
+        return Finding(Level.OK, f"{signal}: {url} is gRPC's own to find; the test below tells")
     parts = urllib.parse.urlsplit(url if "://" in url else f"//{url}")
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 4317)
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removeprefix("//")

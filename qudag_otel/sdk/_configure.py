@@ -126,6 +126,8 @@ def configure(
             _compare(_current, arguments)
             return _current
         settings = Settings(os.environ if environ is None else environ, _given(arguments))
+        for name, problem in settings.ignored.items():
+            warn_once(f"variable:{name}", "%s It counts as false.", problem)
         for name, meant in settings.suspects.items():
             warn_once(f"variable:{name}", "%s is read nowhere; did you mean %s?", name, meant)
         telemetry = Telemetry(settings, arguments)

@@ -98,6 +98,7 @@ class Receiver:
         most_bytes: The largest request; a larger one is refused as too large.
         undecoded: The answer over HTTP to what is no OTLP.
         grpc_port: The port of gRPC, if the system shall not pick it.
+        socket: The path of a socket that gRPC is served on, too.
     """
 
     tls: Tls | None = None
@@ -107,6 +108,7 @@ class Receiver:
     most_bytes: int = 4 << 20
     undecoded: Answer = Answer(400)
     grpc_port: int = 0
+    socket: str = ""
     requests: list[Request] = field(default_factory=list)
     refused: int = 0
 
@@ -250,6 +252,8 @@ class Receiver:
         else:
             port = self._grpc.add_insecure_port(f"127.0.0.1:{self.grpc_port}")
             self.grpc_endpoint = f"http://127.0.0.1:{port}"
+        if self.socket:
+            self._grpc.add_insecure_port(f"unix://{self.socket}")
         self._grpc.start()
 
     def _start_http(self) -> None:

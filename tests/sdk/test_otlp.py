@@ -326,3 +326,30 @@ def test_otlp_unsampled_spans_stay(receiver: Receiver) -> None:
     assert telemetry.force_flush()
     assert receiver.spans() == []
     assert receiver.log_bodies() == ["said 7"]
+
+
+def test_otlp_json_arrives_with_ids_in_hexadecimal(receiver: Receiver) -> None:
+    """OTLP's JSON is no plain protobuf JSON: ids are hexadecimal, enumerations numbers."""
+    telemetry = configure(environ=environment(receiver, "http/json"))
+    record_one_of_each()
+    assert telemetry.force_flush()
+    assert receiver.span_names() == ["work"]
+    (span,) = receiver.spans()
+    assert receiver.log_bodies() == ["said 7"]
+    # The double reads protobuf's JSON, where bytes are base64; hexadecimal of 16 bytes is 24 then.
+    assert (len(span.trace_id), len(span.span_id)) == (24, 12)
+    assert {request.headers["content-type"] for request in receiver.requests} == {
+        "application/json"
+    }
+
+
+def test_otlp_unix_socket_is_reached(tmp_path: Path) -> None:
+    """A target of gRPC's own names a socket of the file system; TLS makes no sense there."""
+    with Receiver(socket=str(tmp_path / "otlp.sock")) as receiver:
+        telemetry = configure(
+            environ={"OTEL_EXPORTER_OTLP_ENDPOINT": f"unix://{tmp_path}/otlp.sock"}
+        )
+        record_one_of_each()
+        assert telemetry.force_flush()
+        assert receiver.span_names() == ["work"]
+        reset()

@@ -20,6 +20,7 @@ from qudag_otel import identity
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import observe
 from qudag_otel.sdk import ConfigurationError, configure, current, reset
+from qudag_otel.sdk.export.otlp import receiver
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.settings import Settings
 
@@ -39,7 +40,6 @@ PROMETHEUS = {
 }
 
 BAD = [
-    ("OTEL_SDK_DISABLED", "yes", "neither true nor false"),
     ("OTEL_TRACES_EXPORTER", "otpl", "unknown"),
     ("OTEL_METRICS_EXPORTER", "prometeus", "unknown"),
     ("OTEL_LOGS_EXPORTER", "none,otlp", "none stands beside"),
@@ -60,7 +60,7 @@ BAD = [
     ("OTEL_SPAN_LINK_COUNT_LIMIT", "-1", "out of range"),
     ("OTEL_PROPAGATORS", "tracecontext,b33", "unknown"),
     ("OTEL_METRICS_EXEMPLAR_FILTER", "on", "unknown"),
-    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "unknown"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", "unknown"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://host", "scheme"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:99999", "port"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector", "not a URL"),
@@ -94,10 +94,8 @@ def test_configure_bad_value_names_variable_value_problem_and_remedy(
 @pytest.mark.parametrize(
     ("variables", "name"),
     [
-        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "2"},
-         "OTEL_TRACES_SAMPLER_ARG"),
-        ({"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "half"},
-         "OTEL_TRACES_SAMPLER_ARG"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "unix:///run/otel.sock",
+          "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "10", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "11"},
          "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "deflate"}, "OTEL_EXPORTER_OTLP_COMPRESSION"),
@@ -111,6 +109,83 @@ def test_configure_contradiction_is_named(variables: Mapping[str, str], name: st
     with pytest.raises(ConfigurationError, match=name) as caught:
         configure(environ={**NOTHING, "OTEL_TRACES_EXPORTER": "otlp", **variables})
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize("word", ["yes", "1", "on", "TRUE!"])
+@pytest.mark.parametrize(
+    "name", ["OTEL_SDK_DISABLED", "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"]
+)
+def test_boolean_other_than_true_is_false_with_a_warning(
+    caplog: pytest.LogCaptureFixture, name: str, word: str
+) -> None:
+    """As the specification has it: only `true` is true, and what is neither is said."""
+    telemetry = configure(environ={**NOTHING, name: word})
+    shown = {setting.name: (setting.value, setting.origin) for setting in telemetry.settings}
+    assert shown[name] == ("false", "environment")
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{name}={word}: neither true nor false. Set it to true or false, or unset it. "
+        "It counts as false."
+    )
+
+
+@pytest.mark.parametrize("name", ["traceidratio", "parentbased_traceidratio"])
+@pytest.mark.parametrize("argument", ["2", "-0.1", "half", "nan"])
+def test_sampler_argument_unusable_is_ignored_with_a_warning(
+    caplog: pytest.LogCaptureFixture, name: str, argument: str
+) -> None:
+    """As the specification has it: as if it were not set, so every trace is kept."""
+    configure(environ={**NOTHING, "OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument})
+    assert trace.get_tracer("t").start_span("s").is_recording()
+    (record,) = caplog.records
+    assert f"OTEL_TRACES_SAMPLER_ARG={argument} is ignored" in record.getMessage()
+
+
+def test_names_of_the_specification_are_taken_in_any_case() -> None:
+    """Exporters, propagators, samplers, protocols: enumerations are not case-sensitive."""
+    settings = Settings(
+        {
+            "OTEL_TRACES_EXPORTER": "OTLP,Console",
+            "OTEL_METRICS_EXPORTER": "None",
+            "OTEL_PROPAGATORS": "TraceContext, BAGGAGE,",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "HTTP/Protobuf",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "GZIP",
+            "OTEL_METRICS_EXEMPLAR_FILTER": "Always_On",
+            "OTEL_SDK_DISABLED": "True",
+        }
+    )
+    assert settings[v.EXPORTER["traces"]] == ("otlp", "console")
+    assert settings[v.EXPORTER["metrics"]] == ()
+    assert settings[v.PROPAGATORS] == ("tracecontext", "baggage")
+    assert settings[v.OTLP_PROTOCOL["logs"]] == "http/protobuf"
+    assert settings[v.OTLP_COMPRESSION["logs"]] == "gzip"
+    assert settings[v.EXEMPLAR_FILTER] == "always_on"
+    assert settings[v.SDK_DISABLED]
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint", "insecure"),
+    [
+        ({"ENDPOINT": "unix:///run/otel.sock"}, "unix:///run/otel.sock", True),
+        ({"ENDPOINT": "unix:/run/otel.sock"}, "unix:/run/otel.sock", True),
+        ({"ENDPOINT": "dns:///host:4317"}, "dns:///host:4317", False),
+        ({"ENDPOINT": "dns:///host:4317", "INSECURE": "true"}, "dns:///host:4317", True),
+        ({"ENDPOINT": "HTTPS://host"}, "HTTPS://host", False),
+        ({"ENDPOINT": "dns:4317"}, "dns:4317", False),
+        ({"ENDPOINT": "http://h/a/?key=1", "PROTOCOL": "http/protobuf"},
+         "http://h/a/v1/traces?key=1", True),
+        ({"ENDPOINT": "http://h?key=1", "PROTOCOL": "http/json"}, "http://h/v1/traces?key=1", True),
+        ({"TRACES_ENDPOINT": "http://h/a?key=1", "PROTOCOL": "http/protobuf"},
+         "http://h/a?key=1", True),
+    ],
+)  # fmt: skip
+def test_endpoint_of_every_form_leads_to_the_receiver(
+    variables: Mapping[str, str], endpoint: str, insecure: bool
+) -> None:
+    """URLs, targets of gRPC's own, queries: what is given is where it goes."""
+    settings = Settings({f"OTEL_EXPORTER_OTLP_{key}": text for key, text in variables.items()})
+    found = receiver(settings, "traces")
+    assert (found.endpoint, found.insecure) == (endpoint, insecure)
 
 
 def test_configure_port_in_use_names_the_remedy() -> None:
@@ -230,6 +305,7 @@ def test_identity_follows_the_resource() -> None:
         ({}, None, "unknown_service:python"),
         ({}, "a", "a"),
         ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=r"}, "a", "r"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name="}, None, "unknown_service:python"),
         ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=r", "OTEL_SERVICE_NAME": "s"}, "a", "s"),
     ],
 )

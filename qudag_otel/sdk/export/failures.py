@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from qudag_otel._redact.values import safe_text
+
 _LONGEST: Final = 200  # characters of a receiver's own words
 _SPACE: Final = re.compile(r"\s+")
 # The libraries tell what happened in texts alone. The first pattern that is found names it.
@@ -93,7 +95,4 @@ def shortened(text: str) -> str:
 
 def described(error: BaseException) -> str:
     """An exception as text, also one whose own text fails."""
-    try:
-        return shortened(repr(error))
-    except Exception:  # noqa: BLE001 - somebody's exception may be anything
-        return type(error).__qualname__
+    return shortened(safe_text(error, repr))

@@ -97,7 +97,7 @@ def receiver(settings: Settings, signal: str) -> Receiver:
             f"timeout:{name}", "%s is in milliseconds: exports get %g ms", name, timeout * 1e3
         )
     endpoint = _endpoint(settings, signal, protocol)
-    scheme = urlsplit(endpoint).scheme
+    scheme = urlsplit(endpoint).scheme  # in lower case
     scheme = scheme if scheme in _PLAIN or scheme in _WEB else ""
     return Receiver(
         signal=signal,

@@ -28,12 +28,14 @@ class Rejected(Exception):  # noqa: N818 - it is an answer, turned into a Config
     Args:
         problem: What is wrong with the text.
         remedy: What would be right.
+        instead: What the specification takes such a text of the environment for, with a warning.
     """
 
-    def __init__(self, problem: str, remedy: str) -> None:
+    def __init__(self, problem: str, remedy: str, instead: object = None) -> None:
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
+        self.instead = instead
 
 
 def text(raw: str) -> str:
@@ -43,7 +45,7 @@ def text(raw: str) -> str:
 def boolean(raw: str) -> bool:
     word = raw.strip().lower()
     if word not in {"true", "false"}:
-        raise Rejected("neither true nor false", "Set it to true or false")
+        raise Rejected("neither true nor false", "Set it to true or false", instead=False)
     return word == "true"
 
 
@@ -122,9 +124,22 @@ def words(*allowed: str) -> Choice[str]:
     return Choice({word: word for word in allowed})
 
 
+_KNOWN = frozenset(
+    (
+        "otlp", "console", "prometheus", "none",
+        "tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "ottrace",
+    )
+)  # fmt: skip
+
+
 def names(raw: str) -> tuple[str, ...]:
-    """Parse a list separated by commas; repeated names count once, in the first's place."""
-    return tuple(dict.fromkeys(word for part in raw.split(",") if (word := part.strip())))
+    """Parse a list separated by commas; repeated names count once, in the first's place.
+
+    Names that the specification knows are taken in any case.
+    """
+    words = (part.strip() for part in raw.split(","))
+    known = (word.lower() if word.lower() in _KNOWN else word for word in words)
+    return tuple(dict.fromkeys(word for word in known if word))
 
 
 def exporter_names(raw: str) -> tuple[str, ...]:
@@ -174,8 +189,14 @@ def headers(raw: str) -> dict[str, str]:
     return {key.lower(): value for key, value in _pairs(raw, "headers").items()}
 
 
+# Targets of gRPC's own, beside http and https: "gRPC Name Resolution".
+_TARGET = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6|vsock):/*[^/\s]", re.IGNORECASE)
+
+
 def endpoint(raw: str) -> str:
     url = raw.strip()
+    if "/" in url.partition(":")[2][:1] and _TARGET.match(url):
+        return url
     remedy = "Write it as http://host:port or https://host:port"
     try:
         parts = urlsplit(url if "://" in url else f"//{url}")

@@ -77,7 +77,7 @@ def describe(
     given.update(settings[v.RESOURCE_ATTRIBUTES])
     if settings[v.SERVICE_NAME] and not named_by_argument:
         given[SERVICE_NAME] = settings[v.SERVICE_NAME]
-    given.setdefault(SERVICE_NAME, v.SERVICE_NAME.shown)
+    given[SERVICE_NAME] = given.get(SERVICE_NAME) or v.SERVICE_NAME.shown
     identity.set_identity(
         node_id=_text(given.get(identity.NODE_ATTRIBUTE)),
         swarm_id=_text(given.get(identity.SWARM_ATTRIBUTE)),

@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
+from qudag_otel._redact.values import safe_text
+from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.settings import plugins
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
@@ -50,24 +52,28 @@ def sampler(settings: Settings) -> Sampler:
     """Make the sampler.
 
     Raises:
-        ConfigurationError: It is unknown, or its argument is no ratio.
+        ConfigurationError: It is unknown, or cannot be made.
     """
     name = settings[v.TRACES_SAMPLER].lower()
     argument = settings[v.TRACES_SAMPLER_ARG]
     if name in _FIXED:
         return _FIXED[name]
     if name in _RATIO:
-        return _RATIO[name](_ratio(argument))
+        return _RATIO[name](_ratio(settings))
     factory = plugins.load(
         "opentelemetry_traces_sampler", name, v.TRACES_SAMPLER.name, [*_FIXED, *_RATIO]
     )
     try:
         made = factory(argument or None)
     except Exception as error:
-        raise ConfigurationError(
-            v.TRACES_SAMPLER_ARG.name, argument, f"the sampler {name} refuses it: {error}",
-            "See the documentation of the package that adds the sampler.",
-        ) from error  # fmt: skip
+        said = safe_text(error, repr)
+        if not argument:
+            raise ConfigurationError(
+                v.TRACES_SAMPLER.name, name, f"the package that adds it fails: {said}",
+                "See its documentation.",
+            ) from error  # fmt: skip
+        _ignore(settings, f"the sampler {name} refuses it ({said})")
+        made = factory(None)
     if not isinstance(made, Sampler):
         raise ConfigurationError(
             v.TRACES_SAMPLER.name, name, "the package that adds it returns no sampler",
@@ -76,16 +82,22 @@ def sampler(settings: Settings) -> Sampler:
     return made
 
 
-def _ratio(argument: str) -> float:
+def _ratio(settings: Settings) -> float:
     try:
-        ratio = float(argument or 1)
+        ratio = float(settings[v.TRACES_SAMPLER_ARG] or 1)
     except ValueError:
         ratio = -1
-    if not 0 <= ratio <= 1:
-        raise ConfigurationError(
-            v.TRACES_SAMPLER_ARG.name, argument, "not a ratio", "Set it to a number from 0 to 1."
-        )
-    return ratio
+    if 0 <= ratio <= 1:
+        return ratio
+    _ignore(settings, "not a ratio from 0 to 1")
+    return 1.0
+
+
+def _ignore(settings: Settings, problem: str) -> None:
+    """Go on without the sampler's argument, as the specification asks, and say so."""
+    name, argument = v.TRACES_SAMPLER_ARG.name, settings[v.TRACES_SAMPLER_ARG]
+    warn_once(f"variable:{name}", "%s=%s is ignored: %s", name, argument, problem)
+    settings.put(v.TRACES_SAMPLER_ARG, "", "default")
 
 
 def id_generator(settings: Settings) -> IdGenerator:

@@ -60,11 +60,13 @@ class Settings:
     ) -> None:
         self._values: dict[str, Any] = {}
         self._origins: dict[str, str] = {}
+        self.ignored: dict[str, str] = {}
+        """Variables whose text means something else than it says, each with what is wrong."""
         arguments = arguments or {}
         for variable in TABLE.values():
             raw = environ.get(variable.name, "")
             if raw.strip():
-                self._values[variable.name] = parse(variable, raw)
+                self._values[variable.name] = self._parsed(variable, raw)
                 self._origins[variable.name] = "environment"
             elif variable.name in arguments:
                 self._values[variable.name] = arguments[variable.name]
@@ -72,6 +74,17 @@ class Settings:
         for headers in OTLP_HEADERS.values():
             learn(*(value for name, value in self[headers].items() if verdict(name)))
         self.suspects = dict(_suspects(environ))
+
+    def _parsed(self, variable: Variable[T], raw: str) -> T:
+        try:
+            return parse(variable, raw)
+        except ConfigurationError as error:
+            rejected = error.__cause__
+            if not isinstance(rejected, Rejected) or rejected.instead is None:
+                raise
+            self.ignored[variable.name] = str(error)
+            instead: Any = rejected.instead
+            return instead  # type: ignore[no-any-return]  # of the variable's type, by its parser
 
     def __getitem__(self, variable: Variable[T]) -> T:
         source = self._source(variable)
@@ -143,7 +156,7 @@ def parse(variable: Variable[T], raw: str, name: str = "") -> T:
             MASK if variable.secret else raw,
             rejected.problem,
             f"{rejected.remedy}, or unset it.",
-        ) from None
+        ) from rejected
 
 
 def _suspects(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

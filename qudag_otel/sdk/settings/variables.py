@@ -163,15 +163,16 @@ def _per_signal(
 
 
 OTLP_PROTOCOL: Final = _per_signal(
-    "PROTOCOL", p.words("grpc", "http/protobuf"), "grpc", "grpc",
-    "How OTLP is spoken: grpc or http/protobuf.",
+    "PROTOCOL", p.words("grpc", "http/protobuf", "http/json"), "grpc", "grpc",
+    "How OTLP is spoken: grpc, http/protobuf or http/json.",
 )  # fmt: skip
 OTLP_ENDPOINT: Final = _per_signal(
     "ENDPOINT", p.endpoint, "",
-    "http://localhost:4317 for grpc, http://localhost:4318 for http/protobuf",
+    "http://localhost:4317 for grpc, http://localhost:4318 over HTTP",
     (
-        "The receiver. Over HTTP `/v1/traces`, `/v1/metrics` or `/v1/logs` is appended; the "
-        "variable of one signal is used as it is."
+        "The receiver. Over HTTP `/v1/traces`, `/v1/metrics` or `/v1/logs` is appended to the "
+        "path; the variable of one signal is used as it is. Over gRPC also `unix:///path` and "
+        "`dns:///host:port`."
     ),
 )  # fmt: skip
 OTLP_HEADERS: Final = _per_signal(
@@ -253,7 +254,11 @@ TRACES_SAMPLER: Final = _variable(
 )  # fmt: skip
 TRACES_SAMPLER_ARG: Final = _variable(
     "OTEL_TRACES_SAMPLER_ARG", p.text, "", "1.0",
-    "The sampler's argument: for traceidratio the share of traces kept, 0 to 1.", TRACES,
+    (
+        "The sampler's argument: for traceidratio the share of traces kept, 0 to 1; what the "
+        "sampler cannot use is ignored with a warning."
+    ),
+    TRACES,
 )  # fmt: skip
 
 
