@@ -47,7 +47,7 @@ test: check servers unit integration coverage ## everything: check, then all tes
 	$(say) 'all checks passed'
 
 .PHONY: check
-check: format-check lint types imports generated ## the fast form: no tests
+check: format-check lint types imports generated licences-check ## the fast form: no tests
 
 .PHONY: format
 format: .venv/.synced ## rewrite the sources in the house format
@@ -84,6 +84,15 @@ generated: .venv/.synced ## compare the generated files with what would be gener
 .PHONY: generate
 generate: .venv/.synced ## write the generated files
 	@for room in $(ROOMS); do $(BIN)/python -m $$room || exit 1; done
+
+.PHONY: licences-check
+licences-check: .venv/.synced
+	$(say) 'licences'
+	@$(BIN)/python -m tests.licences --check
+
+.PHONY: licences
+licences: .venv/.synced servers ## list the licences of all dependencies anew, in docs/licences.md
+	@$(BIN)/python -m tests.licences
 
 # -- the tests
 

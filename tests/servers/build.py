@@ -100,6 +100,7 @@ RECIPES: dict[str, Recipe] = {
         minutes=2,
     ),
     "compose": Recipe({"compose": "."}, minutes=1),
+    "licences": Recipe({"licences": "."}, minutes=1),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
 }
 
@@ -240,16 +241,20 @@ def _with_go(server: str, recipe: Recipe, source: Path, binaries: Path) -> None:
 
 
 def _with_cargo(server: str, recipe: Recipe, source: Path, binaries: Path) -> None:
-    """Build with what Cargo.lock pins; where the crates come from is this machine's business."""
+    restore_sources(server, source)
+    _tool(server, source, "cargo", "build", "--release", "--locked", "--target-dir", "target")
+    for name in recipe.packages:
+        shutil.copy2(source / "target" / "release" / name, binaries / name)
+
+
+def restore_sources(server: str, source: Path) -> None:
+    """Complete a copied Cargo.lock: where crates come from is this machine's business."""
     lock = source / "Cargo.lock"
     pinned = lock.read_text()
     lock.unlink()
     _tool(server, source, "cargo", "generate-lockfile")  # names this machine's registry
     registry = next(line for line in lock.read_text().splitlines() if line.startswith("source = "))
     lock.write_text(pinned.replace("\nchecksum = ", f"\n{registry}\nchecksum = "))
-    _tool(server, source, "cargo", "build", "--release", "--locked", "--target-dir", "target")
-    for name in recipe.packages:
-        shutil.copy2(source / "target" / "release" / name, binaries / name)
 
 
 def _generate_collector(server: str, source: Path, manifest: Path) -> None:
