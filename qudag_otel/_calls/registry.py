@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import observe_raw, on_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 _SITES_LIMIT: Final = 10_000
 _OTHERS_LIMIT: Final = 100
@@ -82,6 +83,17 @@ def bind_with(binder: Callable[[Site], None]) -> None:
         _binders[:] = [binder]
         for site in _sites.values():
             binder(site)
+
+
+@contextlib.contextmanager
+def bound_with(binder: Callable[[Site], None]) -> Generator[None]:
+    """Bind all sites with another kind of call until the block ends."""
+    before = _binders[-1]
+    bind_with(binder)
+    try:
+        yield
+    finally:
+        bind_with(before)
 
 
 def all_sites() -> list[Site]:

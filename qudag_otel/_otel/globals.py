@@ -1,40 +1,95 @@
 """The set-once globals of the OpenTelemetry API, and how a test puts them back.
 
-This is the one place that knows their private names. The API offers no public way to unset a
-provider; a release that renames one makes `reset_api_globals` raise, naming what is missing.
+The API offers no public way to unset a provider. Where it keeps its globals elsewhere, they stay
+as they are, with one warning.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import opentelemetry._logs._internal as logs_api
-import opentelemetry.metrics._internal as metrics_api
+from opentelemetry import _logs as logs_api
+from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
-from opentelemetry.util._once import Once
 
 from qudag_otel._otel import propagators
+from qudag_otel._otel.names import find, has
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Callable, Generator, Mapping
 
-# module, prefix of the globals: <prefix>_PROVIDER, <prefix>_PROVIDER_SET_ONCE, and the proxy that
-# is handed out while no provider is set.
-_SIGNALS: tuple[tuple[ModuleType, str], ...] = (
-    (trace_api, "TRACER"),
-    (metrics_api, "METER"),
-    (logs_api, "LOGGER"),
-)
+# ruff: noqa: SLF001 - private names are what this room is about
+
+_LOGGER: Final = logging.getLogger("qudag_otel")
+# The module and the prefix of its globals: <prefix>_PROVIDER, <prefix>_PROVIDER_SET_ONCE, and
+# _PROXY_<prefix>_PROVIDER, which is handed out while no provider is set. Then the public getter.
+_SIGNALS: Final[Mapping[str, tuple[str, str, Callable[[], object]]]] = {
+    "traces": ("opentelemetry.trace", "TRACER", trace_api.get_tracer_provider),
+    "metrics": ("opentelemetry.metrics._internal", "METER", metrics_api.get_meter_provider),
+    "logs": ("opentelemetry._logs._internal", "LOGGER", logs_api.get_logger_provider),
+}
 
 
-def _checked(module: ModuleType, name: str) -> Any:
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        raise RuntimeError(
-            f"{module.__name__}.{name} is gone: opentelemetry-api keeps its globals elsewhere now; "
-            "use one that pyproject.toml allows"
-        ) from None
+class _Globals(NamedTuple):
+    """Where the API keeps one signal's globals."""
+
+    module: Any
+    provider: str
+    once: str
+    proxy: str
+
+
+def _globals_of(signal: str) -> _Globals | None:
+    path, prefix, _ = _SIGNALS[signal]
+    names = (f"_{prefix}_PROVIDER", f"_{prefix}_PROVIDER_SET_ONCE", f"_PROXY_{prefix}_PROVIDER")
+    if find(path, *names) is None:
+        _LOGGER.warning("the OpenTelemetry API keeps the provider of %s elsewhere now", signal)
+        return None
+    package, _, name = path.rpartition(".")
+    (module,) = find(package, name) or (None,)
+    return _Globals(module, *names)
+
+
+def _once(of: _Globals, *, done: bool) -> Any:
+    """A lock of a set-once global, used up or not."""
+    made = type(getattr(of.module, of.once))()
+    if done:
+        made.do_once(lambda: None)
+    return made
+
+
+@contextlib.contextmanager
+def replaced(providers: Mapping[str, Any]) -> Generator[None]:
+    """Make these the global providers until the block ends, then restore what was there.
+
+    Instruments that were created before any provider was set follow.
+
+    Args:
+        providers: A provider by signal, of "traces", "metrics" and "logs".
+    """
+    with contextlib.ExitStack() as stack:
+        for signal, provider in providers.items():
+            of = _globals_of(signal)
+            if of is None:
+                continue
+            for name, value in ((of.provider, provider), (of.once, _once(of, done=True))):
+                stack.callback(setattr, of.module, name, getattr(of.module, name))
+                setattr(of.module, name, value)
+            proxy = getattr(of.module, of.proxy)
+            if has(proxy, "on_set_meter_provider", "_real_meter_provider"):
+                stack.callback(_follow, proxy, proxy._real_meter_provider)
+                _follow(proxy, provider)
+        yield
+
+
+def _follow(proxy: Any, provider: Any) -> None:
+    """Have the instruments that a proxy made record into a provider; into none for None."""
+    if provider is None:
+        proxy._real_meter_provider = None
+    else:
+        proxy.on_set_meter_provider(provider)
 
 
 def reset_api_globals() -> None:
@@ -42,25 +97,19 @@ def reset_api_globals() -> None:
 
     Tracers and loggers that were handed out before keep the provider they were bound to; whoever
     holds one must ask again. Instruments follow to the next provider. Meant for tests.
-
-    Raises:
-        RuntimeError: The installed API keeps its globals under other names.
     """
-    for module, signal in _SIGNALS:
-        proxy = f"_PROXY_{signal}_PROVIDER"
-        fresh = _checked(module, proxy)
-        if hasattr(fresh, "_real_meter_provider"):
+    for signal in _SIGNALS:
+        of = _globals_of(signal)
+        if of is None:
+            continue
+        proxy = getattr(of.module, of.proxy)
+        if has(proxy, "_real_meter_provider"):
             # It knows the instruments that were made early, and binds them to the next provider.
-            fresh._real_meter_provider = None  # noqa: SLF001 - this module's purpose
+            proxy._real_meter_provider = None
         else:
-            fresh = type(fresh)()
-        for name, value in (
-            (f"_{signal}_PROVIDER", None),
-            (f"_{signal}_PROVIDER_SET_ONCE", Once()),
-            (proxy, fresh),
-        ):
-            _checked(module, name)
-            setattr(module, name, value)
+            setattr(of.module, of.proxy, type(proxy)())
+        setattr(of.module, of.provider, None)
+        setattr(of.module, of.once, _once(of, done=False))
     propagators.set_default()
 
 
@@ -70,5 +119,7 @@ def provider_is_set(signal: str) -> bool:
     Args:
         signal: "traces", "metrics" or "logs".
     """
-    module, prefix = _SIGNALS[("traces", "metrics", "logs").index(signal)]
-    return _checked(module, f"_{prefix}_PROVIDER") is not None
+    of = _globals_of(signal)
+    if of is None:
+        return "Proxy" not in type(_SIGNALS[signal][2]()).__name__
+    return getattr(of.module, of.provider) is not None

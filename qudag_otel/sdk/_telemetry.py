@@ -46,7 +46,7 @@ class Telemetry:
         self._meter_provider: MeterProvider | None = None
         self._engine: Engine | None = None
         self._server: MetricsServer | None = None
-        self._bridge: Bridge | None = None
+        self.bridge: Bridge | None = None
         self._stop_watching: Callable[[], None] | None = None
         self._closing = threading.Lock()
         self._closed: bool | None = None
@@ -103,8 +103,8 @@ class Telemetry:
             return self._closed
 
     def _shut_down(self, deadline: float) -> bool:
-        if self._bridge:
-            self._bridge.remove()
+        if self.bridge:
+            self.bridge.remove()
         if self._engine:
             self._engine.uninstall()
         ours = self._plan.closing() if self._plan else []
@@ -171,8 +171,8 @@ class Telemetry:
             if bridged and plan.log_record_processors:
                 from qudag_otel.sdk._bridge import Bridge
 
-                self._bridge = Bridge(loggers)
-                self._bridge.install()
+                self.bridge = Bridge(loggers)
+                self.bridge.install()
         self.keep((), sigterm=sigterm)
 
     def _own(self, provider: Any, make_global: Callable[[Any], None]) -> None:

@@ -1,8 +1,9 @@
 """Providers that keep everything in memory, lent to OpenTelemetry's globals for a capture.
 
-The tracer and the logger provider live as long as the process and write to the capture that runs,
-so a tracer which a module obtained during one test is captured in the next one too. Sums of
-metrics cannot be reset, so every capture has a meter provider of its own.
+They live as long as the process and write to the capture that runs, so a tracer or an instrument
+which a module obtained during one test is captured in the next one, too. Sums of metrics cannot be
+reset, so every capture has a metric reader of its own. Providers that the application has set are
+lent, so that what was made of them before is captured as well.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import logging
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
@@ -25,16 +26,26 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from qudag_otel import _warnings, instruments
-from qudag_otel.testing import _convert, _globals
+from qudag_otel import _warnings, instruments, sdk
+from qudag_otel._calls import plain, registry
+from qudag_otel._otel import globals as otel_globals
+from qudag_otel._otel import lending
+from qudag_otel._series import drains
+from qudag_otel.sdk._bridge import Bridge
+from qudag_otel.testing import _convert
 from qudag_otel.testing._captured import Captured
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    import logging
+    from collections.abc import Callable, Generator, Iterator
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import ReadWriteLogRecord
     from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from qudag_otel.testing._records import Point
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,25 +67,72 @@ def installed() -> Generator[Captured]:
     if os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
         yield Captured(lambda: ())
         return
-    reader = InMemoryMetricReader()
-    meter_provider = MeterProvider(
-        [reader],
-        Resource.get_empty(),
-        exemplar_filter=TraceBasedExemplarFilter(),
-        shutdown_on_exit=False,
-    )
-    captured = Captured(lambda: _convert.points(reader.get_metrics_data()))
-    handler = _Handler()
     with contextlib.ExitStack() as stack:
+        drains.drain_all()  # what was recorded before is not captured
+        readers = [stack.enter_context(_reading(meters)) for meters in _all(MeterProvider, _meters)]
+        captured = Captured(lambda: _points(readers))
+        for tracers in _all(TracerProvider, _tracers):
+            stack.enter_context(lending.spans(tracers, _spans, ALWAYS_ON, _ids))
+        for loggers in _all(LoggerProvider, _loggers):
+            stack.enter_context(lending.logs(loggers, _Logs()))
+        stack.enter_context(_listening())
         stack.callback(instruments.reset)
-        stack.enter_context(_globals.replaced(_tracers(), meter_provider, _loggers()))
+        ours = {"traces": _tracers(), "metrics": _meters(), "logs": _loggers()}
+        stack.enter_context(otel_globals.replaced(ours))
+        stack.enter_context(registry.bound_with(plain.bind))
         _sessions.append(_Session(captured))
         stack.callback(_sessions.pop)
-        logging.getLogger().addHandler(handler)
-        stack.callback(logging.getLogger().removeHandler, handler)
         _warnings.reset()
         instruments.reset()
         yield captured
+
+
+# Providers of the application's own, which may have been used before a capture.
+_met: list[Any] = []
+
+
+def _all(kind: type[T], ours: Callable[[], T]) -> list[T]:
+    """Our provider of a signal, and all of the SDK's that have been the global one."""
+    for get in (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider):
+        provider = get()
+        if provider not in _met:
+            _met.append(provider)
+    return list({id(one): one for one in (ours(), *_met) if isinstance(one, kind)}.values())
+
+
+def _points(readers: list[InMemoryMetricReader]) -> list[Point]:
+    return [point for reader in readers for point in _convert.points(reader.get_metrics_data())]
+
+
+@contextlib.contextmanager
+def _reading(provider: MeterProvider) -> Generator[InMemoryMetricReader]:
+    reader = InMemoryMetricReader()
+    with lending.measurements(provider, reader):
+        yield reader
+
+
+@contextlib.contextmanager
+def _listening() -> Generator[None]:
+    """Listen behind the handlers: what a test does to those does not end a capture."""
+    live = sdk.current()
+    bridge = live.bridge if live else None
+    if bridge:
+        bridge.remove()
+    listener = _Listener(_loggers())
+    listener.install()
+    try:
+        yield
+    finally:
+        listener.remove()
+        if bridge:
+            bridge.install()
+
+
+@functools.cache
+def _meters() -> MeterProvider:
+    return MeterProvider(
+        [], Resource.get_empty(), TraceBasedExemplarFilter(), shutdown_on_exit=False
+    )
 
 
 @functools.cache
@@ -83,9 +141,9 @@ def _tracers() -> TracerProvider:
         sampler=ALWAYS_ON,
         resource=Resource.get_empty(),
         shutdown_on_exit=False,
-        id_generator=_Ids(),
+        id_generator=_ids,
     )
-    provider.add_span_processor(_Spans())
+    provider.add_span_processor(_spans)
     return provider
 
 
@@ -131,7 +189,11 @@ class _Logs(LogRecordProcessor):
         return True
 
 
-class _Handler(logging.Handler):
+class _Listener(Bridge):
     def emit(self, record: logging.LogRecord) -> None:
         if _sessions:
             _sessions[-1].captured.add_log(_convert.log_of_logging(record))
+
+
+_ids = _Ids()
+_spans = _Spans()

@@ -215,7 +215,10 @@ OTLP_HISTOGRAMS: Final = _variable(
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
     p.words("explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
     "explicit_bucket_histogram", "explicit_bucket_histogram",
-    "The kind of histogram that is exported.", OTLP,
+    "The kind of histogram that is exported. The catalogue's histograms keep their bounds, which "
+    "rules and panels read; for both, give `configure` two views of one: itself with "
+    "`ExplicitBucketHistogramAggregation`, and under another name with "
+    "`ExponentialBucketHistogramAggregation`.", OTLP,
 )  # fmt: skip
 
 # --- Prometheus
