@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from opentelemetry.trace import SpanKind
 
 from qudag_otel._calls.decorate import EXCLUDED, Request, decorate
+from qudag_otel._calls.registry import disabled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -172,11 +172,6 @@ class Block:
 
 _BLOCKS_LIMIT: Final = 10_000
 _blocks: dict[tuple[str, str], Site] = {}
-
-
-def disabled() -> bool:
-    """Whether OTEL_SDK_DISABLED is true; any other text means false, as the specification says."""
-    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 instrumented: Final = Instrumented()

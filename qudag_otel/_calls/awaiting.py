@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Callable
 from types import CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from qudag_otel._calls.site import Call
 
-    End = Callable[[Any, BaseException | None], None]
+End: TypeAlias = Callable[[Any, BaseException | None], None]
+"""Ends a call, given what was awaited, or the exception."""
 
 _PLAIN_LIMIT: Final = 1000
 plain: Final[set[type]] = {
@@ -140,7 +142,9 @@ def steps_of(pending: Pending, steps: Generator[Any, Any, Any]) -> Generator[Any
     return result
 
 
-_legacy = types.coroutine(steps_of)
+@types.coroutine
+def _legacy(pending: Pending, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    return (yield from steps_of(pending, steps))
 
 
 def _end_of(future: Any) -> tuple[Any, BaseException | None]:

@@ -73,6 +73,11 @@ def _observe() -> None:
         observe_raw(m.OPERATION_ACTIVE, _active)
 
 
+def disabled() -> bool:
+    """Whether OTEL_SDK_DISABLED is true; any other text means false, as the specification says."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
 def bind_with(binder: Callable[[Site], None]) -> None:
     """Bind all sites, present and future, with another kind of call.
 

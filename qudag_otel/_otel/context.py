@@ -6,12 +6,16 @@ whoever uses it then goes through the public functions.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def _variable() -> ContextVar[Context] | None:
@@ -48,6 +52,16 @@ def suppressed() -> bool:
     """Whether somebody asked that nothing be observed in the current context."""
     current = context_api.get_current()
     return bool(current) and any(current.get(key) for key in SUPPRESSED)
+
+
+@contextmanager
+def running_in(context: Context) -> Generator[None]:
+    """Make a context current during a block, whatever is attached there and not detached."""
+    token = context_api.attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def detach(token: Token[Context]) -> None:

@@ -20,17 +20,24 @@ class Table:
     Args:
         metric: The metric.
         use: "add", "record" or "set".
-        labels: The labels that the values stand for, in order; a last one is the node, or None.
+        labels: The labels that the values stand for, in order; a last one is the owner, or None.
+        owner: The label of the owner, which is this process's by default.
         beside: A metric of the same labels that exists from then on, too: the other side of a
             ratio.
     """
 
     def __init__(
-        self, metric: Metric, use: str, *labels: str, beside: Metric | None = None
+        self,
+        metric: Metric,
+        use: str,
+        *labels: str,
+        owner: str = "node_id",
+        beside: Metric | None = None,
     ) -> None:
         self._metric = metric
         self._use = use
         self._labels = labels
+        self._owner = owner
         self._beside = beside
         self._found: dict[tuple[object, ...], Callable[..., None]] = {}
         on_rebind(self._found.clear)
@@ -42,10 +49,10 @@ class Table:
             return self._bind(values)
 
     def _bind(self, values: tuple[Any, ...]) -> Callable[..., None]:
-        *named, node = values
+        *named, owner = values
         labels = dict(zip(self._labels, named, strict=True))
-        if node is not None:
-            labels["node_id"] = node
+        if owner is not None:
+            labels[self._owner] = owner
         found: Callable[..., None] = getattr(series(self._metric, **labels), self._use)
         if self._beside is not None:
             series(self._beside, **labels).add(0)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from opentelemetry.instrumentation.qudag._calls import is_error
 from opentelemetry.instrumentation.qudag.system import SystemMonitor, SystemMonitorInstrumentor
+
+from qudag_otel._calls.wrapped import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,8 @@ def test_instrumentor_is_found_by_its_entry_point() -> None:
     assert found.load() is SystemMonitorInstrumentor
 
 
-def test_is_error_tells_failures_from_ends() -> None:
+def test_failure_tells_failures_from_ends() -> None:
     """Cancelling, closing and exiting are no errors."""
-    assert is_error(ValueError())
-    assert not any(is_error(kind()) for kind in (GeneratorExit, KeyboardInterrupt, SystemExit))
-    assert not is_error(None)
+    assert failure(ValueError())
+    assert not any(failure(kind()) for kind in (GeneratorExit, KeyboardInterrupt, SystemExit))
+    assert not failure(None)

@@ -130,7 +130,7 @@ class Engine:
             site.timed = None
         else:
             site.begin = site.start = MethodType(open_timer, fast)
-            site.timed = fast
+            site.timed = fast  # pyright: ignore[reportAttributeAccessIssue] - `count` is C's
         self._fast[site] = fast
 
     def _sites(self) -> list[FastSite]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span as SdkSpan
     from opentelemetry.trace import Span
 
-    from qudag_otel._calls.site import Site
+    from qudag_otel._calls.site import Call, Site
     from qudag_otel.sdk.fast.call import FastSpan
     from qudag_otel.sdk.fast.engine import Engine
 
@@ -91,7 +91,7 @@ class FastSite:
         finally:
             self.records.append((began, ended, around, outcome, name))
 
-    def resumed(self, began: int, around: Span | None) -> FastTimer:
+    def resumed(self, began: int, around: Span | None) -> Call:
         """A call that has begun already."""
         return FastTimer(self, around, began)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
 from qudag_otel.catalogue.spans import AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
 MINIMUM_WINDOW_SECONDS: Final = 0.1
 """The shortest time that a utilization is computed over; a collection that follows sooner repeats
@@ -110,6 +111,27 @@ class Agents:
         trace.get_current_span().set_attribute(AGENT.key, agent.agent_id)
         with agent.busy():
             yield
+
+    def busily(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """Some work, counted as working time of the agent that does it; of the same kind."""
+
+        async def finish(awaitable: Awaitable[Any]) -> Any:
+            with self.working():
+                return await awaitable
+
+        if inspect.iscoroutinefunction(work):
+
+            async def arun(*args: Any, **kwargs: Any) -> Any:
+                return await finish(work(*args, **kwargs))
+
+            return arun
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self.working():
+                result = work(*args, **kwargs)
+            return finish(result) if inspect.iscoroutine(result) else result
+
+        return run
 
     def utilizations(self) -> Mapping[tuple[str, str], float]:
         """The utilization of every agent by id and type."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from qudag_otel import identity
+from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.errors import error_type
-from qudag_otel.instruments import observe, series
+from qudag_otel.instruments import observe
 from qudag_otel.logs import ComponentLogger, get_logger
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ Readings = Iterable[tuple[Mapping[str, str], float]]
 """What is read at collection: labels and value of each series."""
 
 
+_errors: Final = Table(m.ERRORS, "add", "component", "error_type")
+
+
 class Node:
     """The node and component that a wrapper reports for.
 
@@ -29,10 +33,10 @@ class Node:
         node_id: The node; None is the process's, also if that is configured later.
     """
 
-    __slots__ = ("_node_id", "component", "labels", "log")
+    __slots__ = ("component", "given", "labels", "log")
 
     def __init__(self, component: str, node_id: str | None) -> None:
-        self._node_id = node_id
+        self.given = node_id
         self.component = component
         self.labels: Mapping[str, str] = {} if node_id is None else {"node_id": node_id}
         self.log: ComponentLogger = get_logger(component, node_id=node_id)
@@ -40,14 +44,14 @@ class Node:
     @property
     def node_id(self) -> str:
         """The node's id as it is exported."""
-        return identity.node_id() if self._node_id is None else self._node_id
+        return identity.node_id() if self.given is None else self.given
 
     def count_error(
         self, error: BaseException | type[BaseException] | str, amount: int = 1
     ) -> None:
         """Count errors under an exception's class, or under a name of its own."""
         name = error if isinstance(error, str) else error_type(error)
-        series(m.ERRORS, component=self.component, error_type=name, **self.labels).add(amount)
+        _errors[self.component, name, self.given](amount)
 
 
 def observe_weakly(metric: Metric, read: Callable[[], Readings]) -> Callable[[], None]:

@@ -12,7 +12,7 @@ from opentelemetry import context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.instrumentation.qudag._calls import Ended
+    from qudag_otel._calls.site import Call
 
 _STATUSES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     ((TimeoutError,), "timeout"),
@@ -55,25 +55,27 @@ class Task:
         self._followed = False
         self._worked: tuple[float, BaseException | None] | None = None
 
-    def ran(self, call: Ended) -> None:
+    def ran(
+        self, _call: Call, _values: object, _result: object, error: BaseException | None
+    ) -> None:
         """Its work has run; that is its end unless a handle tells of it."""
         now = time.perf_counter()
         with self._lock:
-            self._worked = (now, call.error)
+            self._worked = (now, error)
             if self._followed or not self._handed_over:
                 return
-        self._end(now, call.error)
+        self._end(now, error)
 
-    def handed_over(self, call: Ended) -> None:
+    def handed_over(self, result: object, error: BaseException | None) -> None:
         """The coordinator's `submit` has returned, or raised."""
         now = time.perf_counter()
-        follow = getattr(call.result, "add_done_callback", None)
+        follow = getattr(result, "add_done_callback", None)
         with self._lock:
             self._handed_over = True
             self._followed = callable(follow)
             worked = self._worked
-        if call.error is not None:
-            self._end(now, call.error)
+        if error is not None:
+            self._end(now, error)
         elif callable(follow):
             follow(self._done)
         elif worked is not None:

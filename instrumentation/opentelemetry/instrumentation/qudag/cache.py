@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
 from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
 
+from qudag_otel._calls.wrapped import Watch, failure, pass_through
+from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue.attributes import EVICTION_REASON
-from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from qudag_otel._calls.site import Call
+
 __all__ = ["MonitoredValidationCache", "ValidationCache"]
+
+_watch: Final = Watch()
+_hits: Final = Table(m.CACHE_HITS, "add", "validation_type")
+_misses: Final = Table(m.CACHE_MISSES, "add", "validation_type")
+_evictions: Final = Table(m.CACHE_EVICTIONS, "add", "cache_type", "reason")
 
 GetT_co = TypeVar("GetT_co", covariant=True)
 PutT_co = TypeVar("PutT_co", covariant=True)
@@ -78,10 +84,11 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         self._node = Node(component, node_id)
         self._missing = missing
         for known in (validation_type, *validation_types):
-            for metric in (m.CACHE_HITS, m.CACHE_MISSES):
-                series(metric, validation_type=known, **self._node.labels).add(0)
+            for table in (_hits, _misses):
+                table[known, node_id](0)
         for reason in EVICTION_REASON.values:
             self.evicted(reason, 0)
+        pass_through(self, cache, "put")
         self.close: Callable[[], None] = observe_weakly(m.CACHE_MEMORY, self.read)
         """Ends the observation of the memory."""
 
@@ -99,13 +106,9 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `get` returns.
         """
-        return observed(
-            Observation(ended=partial(self._looked_up, validation_type or self.validation_type)),
-            self.wrapped.get,
-            key,
-            *args,
-            **kwargs,
-        )
+        values = (validation_type or self.validation_type,)
+        found: GetT_co = _watch(self.wrapped.get, self._looked_up, values, (key, *args), kwargs)
+        return found
 
     def put(self, key: Any, value: Any, /, *args: Any, **kwargs: Any) -> PutT_co:
         """Remember an entry.
@@ -113,9 +116,8 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `put` returns.
         """
-        return observed(
-            Observation(ended=self._stored), self.wrapped.put, key, value, *args, **kwargs
-        )
+        done: PutT_co = _watch(self.wrapped.put, self._stored, None, (key, value, *args), kwargs)
+        return done
 
     def evicted(self, reason: str, count: int = 1) -> None:
         """Count entries that left the cache; the cache calls this.
@@ -124,25 +126,24 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
             reason: "capacity", "expired", "memory" or "explicit".
             count: How many left.
         """
-        series(
-            m.CACHE_EVICTIONS, cache_type=self.cache_type, reason=reason, **self._node.labels
-        ).add(count)
+        _evictions[self.cache_type, reason, self._node.given](count)
 
     def read(self) -> Readings:
         """The bytes that the cache holds now."""
         yield {"cache_type": self.cache_type, **self._node.labels}, self.wrapped.memory_bytes
 
-    def _looked_up(self, validation_type: str, call: Ended) -> None:
-        if call.error is not None and not isinstance(call.error, KeyError):
-            self._stored(call)
+    def _looked_up(
+        self, call: Call, values: tuple[str], result: object, error: BaseException | None
+    ) -> None:
+        if error is not None and not isinstance(error, KeyError):
+            self._stored(call, None, None, error)
             return
-        found = call.error is None and call.result is not self._missing
-        series(
-            m.CACHE_HITS if found else m.CACHE_MISSES,
-            validation_type=validation_type,
-            **self._node.labels,
-        ).add()
+        table = _hits if error is None and result is not self._missing else _misses
+        table[values[0], self._node.given]()
 
-    def _stored(self, call: Ended) -> None:
-        if call.failure is not None:
-            self._node.count_error(call.failure)
+    def _stored(
+        self, _call: Call, _values: None, _result: object, error: BaseException | None
+    ) -> None:
+        failed = failure(error)
+        if failed is not None:
+            self._node.count_error(failed)

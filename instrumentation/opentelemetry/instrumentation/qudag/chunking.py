@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
-from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
 from opentelemetry.instrumentation.qudag._owner import Node, byte_count
 
+from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
+from qudag_otel._series.table import Table
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue.attributes import MESSAGE_SIZE_BUCKET, MESSAGE_SIZE_LIMITS
-from qudag_otel.instruments import series
+
+if TYPE_CHECKING:
+    from qudag_otel._calls.site import Call
 
 __all__ = ["ChunkProcessor", "MonitoredChunkProcessor", "size_bucket"]
 
 ChunksT_co = TypeVar("ChunksT_co", covariant=True)
 
+_chunks: Final = Table(m.CHUNKS_PROCESSED, "add", "message_type")
+_durations: Final = Table(m.CHUNKING_DURATION, "record", "message_size_bucket")
+_ratios: Final = Table(m.COMPRESSION_RATIO, "set", "compression_type")
 _OVERSIZE: Final = MESSAGE_SIZE_BUCKET.values[-1]
 
 
@@ -80,8 +85,16 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
         self.compression_type = compression_type
         self._node = Node(component, node_id)
         self._chunk_bytes = chunk_bytes
+        site = site_of(
+            s.CHUNK_MESSAGE,
+            {s.COMPRESSION.key: compression_type},
+            identity={s.NODE.key: node_id},
+            varying=(s.MESSAGE_TYPE.key, s.MESSAGE_BYTES.key),
+        )
+        self._process = Watch(site)
+        pass_through(self, processor, "process")
         for message_type in message_types:
-            self._count(message_type, 0)
+            _chunks[message_type, node_id](0)
 
     def process(self, message: Any, message_type: str, /, *args: Any, **kwargs: Any) -> ChunksT_co:
         """Split and compress one message, and measure it.
@@ -95,32 +108,26 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
         Returns:
             What the processor's `process` returns.
         """
-        size = byte_count(message)
-        attributes: dict[str, str | int] = {
-            s.NODE.key: self._node.node_id,
-            s.MESSAGE_TYPE.key: message_type,
-            s.COMPRESSION.key: self.compression_type,
-        }
-        if size is not None:
-            attributes[s.MESSAGE_BYTES.key] = size
-        return observed(
-            Observation(
-                ended=partial(self._processed, message_type, size),
-                span=s.CHUNK_MESSAGE,
-                attributes=attributes,
-            ),
-            self.wrapped.process,
-            message,
-            message_type,
-            *args,
-            **kwargs,
+        values = (message_type, byte_count(message))
+        chunks: ChunksT_co = self._process(
+            self.wrapped.process, self._processed, values, (message, message_type, *args), kwargs
         )
+        return chunks
 
-    def _processed(self, message_type: str, size: int | None, call: Ended) -> None:
-        if call.error is not None:
-            if call.failure is not None:
-                self._node.count_error(call.failure)
+    def _processed(
+        self,
+        call: Call,
+        values: tuple[str, int | None],
+        result: object,
+        error: BaseException | None,
+    ) -> None:
+        message_type, size = values
+        if error is not None:
+            failed = failure(error)
+            if failed is not None:
+                self._node.count_error(failed)
             return
+        node = self._node.given
         if size is None:
             warn_once(
                 "chunks:message",
@@ -128,10 +135,7 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
                 " cannot be told by size",
             )
         else:
-            series(
-                m.CHUNKING_DURATION, message_size_bucket=size_bucket(size), **self._node.labels
-            ).record(call.seconds)
-        result: object = call.result
+            _durations[size_bucket(size), node](call.seconds)
         if not isinstance(result, Collection):
             # Counting an iterator would use it up before the application sees it.
             warn_once(
@@ -142,13 +146,8 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
             return
         chunks = cast("Collection[object]", result)
         sent = sum(map(self._chunk_bytes, chunks))
-        self._count(message_type, len(chunks))
+        _chunks[message_type, node](len(chunks))
         call.span.set_attribute(s.CHUNK_COUNT.key, len(chunks))
         call.span.set_attribute(s.CHUNK_BYTES.key, sent)
         if size:
-            series(
-                m.COMPRESSION_RATIO, compression_type=self.compression_type, **self._node.labels
-            ).set(max(0.0, 1 - sent / size))
-
-    def _count(self, message_type: str, amount: int) -> None:
-        series(m.CHUNKS_PROCESSED, message_type=message_type, **self._node.labels).add(amount)
+            _ratios[self.compression_type, node](max(0.0, 1 - sent / size))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
 from opentelemetry.instrumentation.qudag._owner import Node, byte_count
 
+from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
+from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue.attributes import DIRECTION
-from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from qudag_otel._calls.site import Call, Site
+    from qudag_otel.catalogue import Span
 
 __all__ = ["MessageFlow", "MonitoredMessageFlow"]
 
 SendT_co = TypeVar("SendT_co", covariant=True)
 HandleT_co = TypeVar("HandleT_co", covariant=True)
 
-_INBOUND: Final = "inbound"
-_OUTBOUND: Final = "outbound"
+_messages: Final = Table(m.MESSAGE_THROUGHPUT, "add", "message_type", "direction")
 
 
 class MessageFlow(Protocol[SendT_co, HandleT_co]):
@@ -64,9 +65,12 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
     ) -> None:
         self.wrapped = flow
         self._node = Node(component, node_id)
+        self._send = Watch(self._site(s.SEND_MESSAGE, "send", "send"))
+        self._handle = Watch(self._site(s.HANDLE_MESSAGE, "process", "handle"))
+        pass_through(self, flow, "send", "handle")
         for message_type in message_types:
             for direction in DIRECTION.values:
-                self._count(message_type, direction, 0)
+                _messages[message_type, direction, node_id](0)
 
     def send(self, message: Any, message_type: str, /, *args: Any, **kwargs: Any) -> SendT_co:
         """Send a message and count it as outbound.
@@ -80,18 +84,11 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
         Returns:
             What the flow's `send` returns.
         """
-        return observed(
-            Observation(
-                ended=partial(self._passed, message_type, _OUTBOUND),
-                span=s.SEND_MESSAGE,
-                attributes=self._attributes("send", "send", message, message_type),
-            ),
-            self.wrapped.send,
-            message,
-            message_type,
-            *args,
-            **kwargs,
+        values = (message_type, byte_count(message))
+        sent: SendT_co = self._send(
+            self.wrapped.send, self._sent, values, (message, message_type, *args), kwargs
         )
+        return sent
 
     def handle(self, message: Any, message_type: str, /, *args: Any, **kwargs: Any) -> HandleT_co:
         """Process a message that came in and count it as inbound.
@@ -108,44 +105,38 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
         Returns:
             What the flow's `handle` returns.
         """
-        return observed(
-            Observation(
-                ended=partial(self._passed, message_type, _INBOUND),
-                span=s.HANDLE_MESSAGE,
-                attributes=self._attributes("process", "handle", message, message_type),
-            ),
-            self.wrapped.handle,
-            message,
-            message_type,
-            *args,
-            **kwargs,
+        values = (message_type, byte_count(message))
+        handled: HandleT_co = self._handle(
+            self.wrapped.handle, self._handled, values, (message, message_type, *args), kwargs
+        )
+        return handled
+
+    def _site(self, span: Span, operation: str, name: str) -> Site:
+        return site_of(
+            span,
+            {
+                s.MESSAGING_SYSTEM.key: s.MESSAGING_SYSTEM.values[0],
+                s.MESSAGING_OPERATION.key: operation,
+                s.MESSAGING_OPERATION_NAME.key: name,
+            },
+            identity={s.NODE.key: self._node.given},
+            varying=(s.MESSAGE_TYPE.key, s.MESSAGE_BYTES.key),
         )
 
-    def _attributes(
-        self, operation: str, name: str, message: object, message_type: str
-    ) -> dict[str, str | int]:
-        attributes: dict[str, str | int] = {
-            s.NODE.key: self._node.node_id,
-            s.MESSAGING_SYSTEM.key: s.MESSAGING_SYSTEM.values[0],
-            s.MESSAGING_OPERATION.key: operation,
-            s.MESSAGING_OPERATION_NAME.key: name,
-            s.MESSAGE_TYPE.key: message_type,
-        }
-        size = byte_count(message)
-        if size is not None:
-            attributes[s.MESSAGE_BYTES.key] = size
-        return attributes
+    def _sent(
+        self, _call: Call, values: tuple[str, int], _result: object, error: BaseException | None
+    ) -> None:
+        self._passed(values[0], "outbound", error)
 
-    def _passed(self, message_type: str, direction: str, call: Ended) -> None:
-        if call.error is None:
-            self._count(message_type, direction, 1)
-        elif call.failure is not None:
-            self._node.count_error(call.failure)
+    def _handled(
+        self, _call: Call, values: tuple[str, int], _result: object, error: BaseException | None
+    ) -> None:
+        self._passed(values[0], "inbound", error)
 
-    def _count(self, message_type: str, direction: str, amount: int) -> None:
-        series(
-            m.MESSAGE_THROUGHPUT,
-            message_type=message_type,
-            direction=direction,
-            **self._node.labels,
-        ).add(amount)
+    def _passed(self, message_type: str, direction: str, error: BaseException | None) -> None:
+        if error is None:
+            _messages[message_type, direction, self._node.given]()
+            return
+        failed = failure(error)
+        if failed is not None:
+            self._node.count_error(failed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from opentelemetry.instrumentation.qudag._calls import Ended, Observation, observed
 from opentelemetry.instrumentation.qudag._ledger import Ledger
 from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
 
+from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue import thresholds as t
@@ -16,6 +16,8 @@ from qudag_otel.instruments import series
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
+
+    from qudag_otel._calls.site import Call
 
 __all__ = ["ConnectionPool", "Lease", "MonitoredConnectionPool"]
 
@@ -98,12 +100,18 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         self._reused = reused
         self._wait_warning = wait_warning_seconds
         self._exhausted = False
+        site = site_of(
+            s.ACQUIRE_CONNECTION, {s.POOL.key: pool_type}, identity={s.NODE.key: node_id}
+        )
+        self._acquire = Watch(site)
+        self._release = Watch()
         self._hits = series(m.POOL_HITS, pool_type=pool_type, **self._node.labels)
         self._misses = series(m.POOL_MISSES, pool_type=pool_type, **self._node.labels)
         self._waits = series(m.CONNECTION_WAIT_TIME, pool_type=pool_type, **self._node.labels)
         self._hits.add(0)
         self._misses.add(0)
         self._node.count_error(LEAKED, 0)
+        pass_through(self, pool, "acquire", "release")
         self.close: Callable[[], None] = observe_weakly(m.ACTIVE_CONNECTIONS, self.read)
         """Ends the observation of active and idle connections."""
 
@@ -113,16 +121,8 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         Returns:
             What the pool's `acquire` returns; give the connection back with `release`.
         """
-        return observed(
-            Observation(
-                ended=self._acquired,
-                span=s.ACQUIRE_CONNECTION,
-                attributes={s.NODE.key: self._node.node_id, s.POOL.key: self.pool_type},
-            ),
-            self.wrapped.acquire,
-            *args,
-            **kwargs,
-        )
+        got: AcquireT_co = self._acquire(self.wrapped.acquire, self._acquired, None, args, kwargs)
+        return got
 
     def release(self, connection: Any, /, *args: Any, **kwargs: Any) -> ReleaseT_co:
         """Give a connection back.
@@ -132,9 +132,10 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         """
         # Before the pool has it: from then on another thread may acquire it.
         self._ledger.give_back(connection)
-        return observed(
-            Observation(ended=self._released), self.wrapped.release, connection, *args, **kwargs
+        done: ReleaseT_co = self._release(
+            self.wrapped.release, self._released, None, (connection, *args), kwargs
         )
+        return done
 
     def connection(self, *args: Any, **kwargs: Any) -> Lease[AcquireT_co]:
         """A connection for a `with` block, or for `async with` if the pool is asynchronous.
@@ -154,35 +155,37 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         yield {**labels, "state": "active"}, self.wrapped.active
         yield {**labels, "state": "idle"}, self.wrapped.idle
 
-    def _acquired(self, call: Ended) -> None:
-        got = call.error is None and call.result is not None
+    def _acquired(
+        self, call: Call, _values: None, result: object, error: BaseException | None
+    ) -> None:
+        seconds = call.seconds
+        got = error is None and result is not None
         # The ledger has to know every connection, also where `reused` decides.
-        hit = got and self._ledger.take(call.result)
+        hit = got and self._ledger.take(result)
         if got and self._reused is not None:
-            hit = self._reused(call.result)
+            hit = self._reused(result)
         (self._hits if hit else self._misses).add()
         call.span.set_attribute(s.POOL_HIT.key, hit)
         if got:
-            self._waits.record(call.seconds)
+            self._waits.record(seconds)
             self._exhausted = False
         else:
-            self._missed(call)
-        if call.seconds > self._wait_warning:
+            self._missed(seconds, error)
+        if seconds > self._wait_warning:
             self._node.log.warning(
                 "long wait for a connection",
                 operation="acquire",
                 pool_type=self.pool_type,
-                wait_seconds=call.seconds,
+                wait_seconds=seconds,
                 limit_seconds=self._wait_warning,
                 acquired=got,
             )
         self._report_leaks()
 
-    def _missed(self, call: Ended) -> None:
-        if call.error is None:
-            self._node.count_error(EXHAUSTED)
-        elif call.failure is not None:
-            self._node.count_error(call.failure)
+    def _missed(self, seconds: float, error: BaseException | None) -> None:
+        failed = failure(error)
+        if error is None or failed is not None:
+            self._node.count_error(failed or EXHAUSTED)
         active, idle = self.wrapped.active, self.wrapped.idle
         if active and not idle and not self._exhausted:
             self._exhausted = True
@@ -192,12 +195,15 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
                 pool_type=self.pool_type,
                 active=active,
                 idle=idle,
-                wait_seconds=call.seconds,
+                wait_seconds=seconds,
             )
 
-    def _released(self, call: Ended) -> None:
-        if call.failure is not None:
-            self._node.count_error(call.failure)
+    def _released(
+        self, _call: Call, _values: None, _result: object, error: BaseException | None
+    ) -> None:
+        failed = failure(error)
+        if failed is not None:
+            self._node.count_error(failed)
 
     def _report_leaks(self) -> None:
         leaked = self._ledger.take_leaked()

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
+from opentelemetry import context
 from opentelemetry.instrumentation.qudag._agents import Agent, Agents
-from opentelemetry.instrumentation.qudag._calls import Observation, is_error, observed
 from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
 from opentelemetry.instrumentation.qudag._tasks import Task, status_of
 
 from qudag_otel import identity
+from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
+from qudag_otel._otel.context import running_in
+from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue import thresholds as t
 from qudag_otel.catalogue.attributes import PRIORITY, TASK_STATUS
-from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from qudag_otel._calls.site import Call, Site
+    from qudag_otel.catalogue import Span
+
 __all__ = ["Agent", "MonitoredSwarmCoordinator", "SwarmCoordinator"]
+
+_created: Final = Table(m.TASKS_CREATED, "add", "task_type", "priority", owner="swarm_id")
+_ended: Final = Table(m.TASKS_COMPLETED, "add", "task_type", "status", owner="swarm_id")
+_latencies: Final = Table(m.TASK_LATENCY, "record", "task_type", owner="swarm_id")
 
 HandleT_co = TypeVar("HandleT_co", covariant=True)
 
@@ -94,11 +103,14 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
         self._expected_seconds = expected_seconds
         self._wrap_work = wrap_work
         self._agents = Agents()
+        self._submit = Watch(self._site(s.SUBMIT_TASK, "send", "submit"), hands_over=True)
+        self._run = Watch(self._site(s.RUN_TASK, "process", "run"))
         for task_type in task_types:
             for priority in PRIORITY.values:
-                self._count_created(task_type, priority, 0)
+                _created[task_type, priority, swarm_id](0)
             for status in TASK_STATUS.values:
-                self._count_completed(task_type, status, 0)
+                _ended[task_type, status, swarm_id](0)
+        pass_through(self, coordinator, "submit")
         self._stops = (
             observe_weakly(m.QUEUE_DEPTH, self.read_queue),
             observe_weakly(m.AGENT_UTILIZATION, self.read_agents),
@@ -125,27 +137,23 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
         Returns:
             What the coordinator's `submit` returns.
         """
-        self._count_created(task_type, priority, 1)
-        attributes = self._attributes("send", "submit", task_type, priority)
-        task: Task | None = None
+        _created[task_type, priority, self._swarm_id]()
+        task = Task(task_type, priority, self._completed)
 
-        def hand_over() -> HandleT_co:
-            nonlocal task
-            # Made here, inside the span, so that the work's span is below it.
-            task = Task(task_type, priority, self._completed)
+        def hand_over() -> Any:
+            task.context = context.get_current()  # inside the span, so that the work's is below it
             carried = self._carrying(work, task) if self._wrap_work and callable(work) else work
             return self.wrapped.submit(
                 carried, *args, task_type=task_type, priority=priority, **kwargs
             )
 
-        return observed(
-            Observation(
-                ended=lambda call: task.handed_over(call) if task is not None else None,
-                span=s.SUBMIT_TASK,
-                attributes=attributes,
-            ),
-            hand_over,
-        )
+        def handed_over(
+            _call: Call, _values: object, result: object, error: BaseException | None
+        ) -> None:
+            task.handed_over(result, error)
+
+        handle: HandleT_co = self._submit(hand_over, handed_over, (task_type, priority), (), {})
+        return handle
 
     def agent(self, agent_id: str, agent_type: str = "worker") -> AbstractContextManager[Agent]:
         """An agent, from entering the block to leaving it.
@@ -179,40 +187,39 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
 
     def _carrying(self, work: Callable[..., Any], task: Task) -> Callable[..., Any]:
         """The work, so that it runs in the span that it was submitted in; of the same kind."""
-        observation = Observation(
-            ended=task.ran,
-            span=s.RUN_TASK,
-            attributes=self._attributes("process", "run", task.task_type, task.priority),
-            parent=task.context,
-            during=self._agents.working,
+        watch, ran = self._run, task.ran
+        values = (task.task_type, task.priority)
+        busy = self._agents.busily(work)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with running_in(task.context):
+                return watch(busy, ran, values, args, kwargs)
+
+        async def arun(*args: Any, **kwargs: Any) -> Any:
+            with running_in(task.context):
+                return await watch(busy, ran, values, args, kwargs)
+
+        return functools.update_wrapper(arun if inspect.iscoroutinefunction(work) else run, work)
+
+    def _site(self, span: Span, operation: str, name: str) -> Site:
+        return site_of(
+            span,
+            {
+                s.MESSAGING_SYSTEM.key: s.MESSAGING_SYSTEM.values[0],
+                s.MESSAGING_OPERATION.key: operation,
+                s.MESSAGING_OPERATION_NAME.key: name,
+            },
+            identity={s.SWARM.key: self._swarm_id},
+            varying=(s.TASK_TYPE.key, s.TASK_PRIORITY.key),
         )
-        if inspect.iscoroutinefunction(work):
-
-            @functools.wraps(work)
-            async def run(*args: Any, **kwargs: Any) -> Any:
-                return await observed(observation, work, *args, **kwargs)
-
-            return run
-        return functools.update_wrapper(functools.partial(observed, observation, work), work)
-
-    def _attributes(
-        self, operation: str, name: str, task_type: str, priority: str
-    ) -> dict[str, str | int]:
-        return {
-            s.SWARM.key: self.swarm_id,
-            s.MESSAGING_SYSTEM.key: s.MESSAGING_SYSTEM.values[0],
-            s.MESSAGING_OPERATION.key: operation,
-            s.MESSAGING_OPERATION_NAME.key: name,
-            s.TASK_TYPE.key: task_type,
-            s.TASK_PRIORITY.key: priority,
-        }
 
     def _completed(self, task: Task, error: BaseException | None) -> None:
         status = status_of(error)
-        self._count_completed(task.task_type, status, 1)
-        series(m.TASK_LATENCY, task_type=task.task_type, **self._labels).record(task.seconds)
-        if error is not None and is_error(error):
-            self._node.count_error(error)
+        _ended[task.task_type, status, self._swarm_id]()
+        _latencies[task.task_type, self._swarm_id](task.seconds)
+        failed = failure(error)
+        if failed is not None:
+            self._node.count_error(failed)
         if task.seconds > self._anomaly_seconds:
             self._node.log.performance_anomaly(
                 task.task_type,
@@ -223,9 +230,3 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
                 priority=task.priority,
                 status=status,
             )
-
-    def _count_created(self, task_type: str, priority: str, amount: int) -> None:
-        series(m.TASKS_CREATED, task_type=task_type, priority=priority, **self._labels).add(amount)
-
-    def _count_completed(self, task_type: str, status: str, amount: int) -> None:
-        series(m.TASKS_COMPLETED, task_type=task_type, status=status, **self._labels).add(amount)
