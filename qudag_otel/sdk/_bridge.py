@@ -57,7 +57,7 @@ class Bridge:
 
         def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             original(logger, record)
-            if bridge._original is not None and _reaches_root(logger):
+            if bridge._original is not None and _reaches_root(logger) and not _sent_already():
                 bridge.emit(record)
 
         logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]  # undone by remove
@@ -89,6 +89,11 @@ def _reaches_root(logger: logging.Logger | None) -> bool:
             return False
         logger = logger.parent
     return True
+
+
+def _sent_already() -> bool:
+    """Whether a handler of OpenTelemetry's on the root logger sends the record, too."""
+    return any(type(one).__module__.startswith("opentelemetry.") for one in logging.root.handlers)
 
 
 def translated(record: logging.LogRecord) -> LogRecord:

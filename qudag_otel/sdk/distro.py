@@ -13,6 +13,10 @@ from qudag_otel.sdk.settings.errors import ConfigurationError
 
 _LOGGER: Final = logging.getLogger("qudag_otel")
 _CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
+_LOG_HANDLER: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
+_LOADER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
+_CHOSEN: Final = "Configuration of %s not loaded"
+"""The loader's warning that the set-up of another distribution is left out, which is meant so."""
 
 
 class QudagDistro(BaseDistro):  # type: ignore[misc]  # likewise
@@ -21,6 +25,9 @@ class QudagDistro(BaseDistro):  # type: ignore[misc]  # likewise
     def _configure(self, **kwargs: Any) -> None:
         del kwargs
         os.environ.setdefault(_CONFIGURATOR, "qudag")
+        # Our bridge sends what reaches the root logger; a handler beside it would send it again.
+        os.environ.setdefault(_LOG_HANDLER, "false")
+        logging.getLogger(_LOADER).addFilter(lambda record: _CHOSEN not in str(record.msg))
 
 
 class QudagConfigurator:

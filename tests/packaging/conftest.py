@@ -14,13 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def _uv(*arguments: str | Path) -> str:
-    uv = shutil.which("uv")
-    if uv is None:
+def uv(*arguments: str | Path) -> str:
+    """What uv prints, which must end well."""
+    program = shutil.which("uv")
+    if program is None:
         pytest.fail("these tests build and install with uv, which is not on PATH; use `make unit`")
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     result = subprocess.run(
-        [uv, *map(str, arguments)],
+        [program, *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -65,7 +66,7 @@ class Installed:
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the sdist, and the wheel that was built from the sdist."""
     folder = tmp_path_factory.mktemp("dist")
-    _uv("build", "--quiet", "--out-dir", folder, ROOT)
+    uv("build", "--quiet", "--out-dir", folder, ROOT)
     return folder
 
 
@@ -87,8 +88,8 @@ def sdist(distributions: Path) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """The wheel in an environment of its own, with the locked versions of its dependencies."""
     folder = tmp_path_factory.mktemp("installed")
-    _uv("venv", "--quiet", "--python", sys.executable, folder / "venv")
+    uv("venv", "--quiet", "--python", sys.executable, folder / "venv")
     python = folder / "venv" / "bin" / "python"
     locked = ROOT / "requirements" / "dev.txt"
-    _uv("pip", "install", "--quiet", "--python", python, "--constraints", locked, wheel)
+    uv("pip", "install", "--quiet", "--python", python, "--constraints", locked, wheel)
     return Installed(python.parent, folder)
