@@ -182,7 +182,7 @@ def test_sigterm_while_telemetry_hangs_ends_in_bounded_time(tmp_path: Path) -> N
     )
     await_ready(process)
     process.send_signal(signal.SIGTERM)
-    programs.finish(process, seconds=4)
+    programs.finish(process)
     assert process.returncode == -signal.SIGTERM
 
 
