@@ -101,6 +101,7 @@ class Metric:
         panel: The overview row that shows it.
         asynchronous: Observed at collection, instead of recorded when it happens.
         minimum: The least value of a gauge or up-down counter; None if there is none.
+        workers: How a gauge becomes one when several worker processes show it: sum, min or max.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Metric:
     panel: Panel | None = None
     asynchronous: bool = False
     minimum: float | None = None
+    workers: str = "max"
 
     @property
     def prometheus_name(self) -> str:

@@ -73,6 +73,7 @@ POOL_MISSES: Final = Metric(
 )
 ACTIVE_CONNECTIONS: Final = Metric(
     name="qudag.active.connections",
+    workers="sum",
     instrument=Instrument.GAUGE,
     unit="{connection}",
     description="Connections that the pool holds, by state.",
@@ -112,6 +113,7 @@ CACHE_MISSES: Final = Metric(
 )
 CACHE_MEMORY: Final = Metric(
     name="qudag.cache.memory",
+    workers="sum",
     instrument=Instrument.GAUGE,
     unit="By",
     description="Bytes that the cache holds.",
@@ -170,6 +172,7 @@ AGENT_UTILIZATION: Final = Metric(
 )
 QUEUE_DEPTH: Final = Metric(
     name="qudag.swarm.queue.depth",
+    workers="sum",
     instrument=Instrument.GAUGE,
     unit="{task}",
     description="Tasks that wait for an agent.",
@@ -262,6 +265,7 @@ OPERATION_ACTIVE: Final = Metric(
 )
 COMPONENT_UP: Final = Metric(
     name="qudag.component.up",
+    workers="min",
     instrument=Instrument.GAUGE,
     unit="{component}",
     description="1 if the component's own health check passes, 0 if it fails.",
@@ -285,6 +289,7 @@ RESOURCE_USED: Final = Metric(
 
 NODE_UP: Final = Metric(
     name="qudag.node.up",
+    workers="min",
     instrument=Instrument.GAUGE,
     unit="{node}",
     description="1 if the node answers its RPC, 0 if it does not.",

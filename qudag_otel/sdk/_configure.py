@@ -18,6 +18,7 @@ from qudag_otel.sdk.settings import file as config_file
 from qudag_otel.sdk.settings import resource as descriptions
 from qudag_otel.sdk.settings import sampling
 from qudag_otel.sdk.settings import variables as v
+from qudag_otel.sdk.settings.errors import ConfigurationError
 from qudag_otel.sdk.settings.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def configure(
     prometheus_host: str | None = None,
     prometheus_port: int | None = None,
     prometheus_scope_labels: bool = False,
+    prometheus_gauges: Mapping[str, str] | None = None,
     span_processors: Sequence[SpanProcessor] = (),
     log_record_processors: Sequence[LogRecordProcessor] = (),
     metric_readers: Sequence[MetricReader] = (),
@@ -84,6 +86,8 @@ def configure(
         prometheus_port: As OTEL_EXPORTER_PROMETHEUS_PORT; also adds prometheus to the metrics
             exporters, unless the environment names those.
         prometheus_scope_labels: Put `otel_scope_name` and its like on each series of /metrics.
+        prometheus_gauges: How a gauge of several workers becomes one on their /metrics, by the
+            instrument's name: "sum", "min", "max", or "each" with the label `pid`, as by default.
         span_processors: Further span processors, called before ours.
         log_record_processors: Further log record processors, called before ours.
         metric_readers: Further metric readers.
@@ -109,6 +113,7 @@ def configure(
         "prometheus_host": prometheus_host,
         "prometheus_port": prometheus_port,
         "prometheus_scope_labels": prometheus_scope_labels,
+        "prometheus_gauges": _gauges(prometheus_gauges or {}),
         "span_processors": list(span_processors),
         "log_record_processors": list(log_record_processors),
         "metric_readers": list(metric_readers),
@@ -198,6 +203,16 @@ def _given(arguments: Mapping[str, object]) -> dict[str, object]:
         for name, value in arguments.items()
         if name in variables
     }
+
+
+def _gauges(modes: Mapping[str, str]) -> dict[str, str]:
+    known = ("sum", "min", "max", "each")
+    for name, mode in modes.items():
+        if mode not in known:
+            raise ConfigurationError(
+                f"prometheus_gauges[{name!r}]", mode, "unknown", f"Use one of {', '.join(known)}."
+            )
+    return dict(modes)
 
 
 def _ours() -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_NAMESPACE
 
+from qudag_otel import identity
 from qudag_otel._otel import storage
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from qudag_otel.sdk._bridge import Bridge
     from qudag_otel.sdk._providers import Plan
     from qudag_otel.sdk.fast.engine import Engine
-    from qudag_otel.sdk.prometheus.server import MetricsServer
+    from qudag_otel.sdk.prometheus.endpoint import Endpoint
     from qudag_otel.sdk.settings.settings import Settings
 
 _LOGGER: Final = logging.getLogger("qudag_otel")
@@ -45,7 +47,7 @@ class Telemetry:
         self._providers: list[Any] = []
         self._meter_provider: MeterProvider | None = None
         self._engine: Engine | None = None
-        self._server: MetricsServer | None = None
+        self._endpoint: Endpoint | None = None
         self.bridge: Bridge | None = None
         self._stop_watching: Callable[[], None] | None = None
         self._closing = threading.Lock()
@@ -59,8 +61,8 @@ class Telemetry:
 
     @property
     def metrics_url(self) -> str | None:
-        """Where /metrics is served by this process; None if it is not."""
-        return self._server.url if self._server else None
+        """Where what this process measures is shown, by itself or by another worker; or None."""
+        return self._endpoint.url if self._endpoint else None
 
     @property
     def live(self) -> bool:
@@ -110,13 +112,13 @@ class Telemetry:
         ours = self._plan.closing() if self._plan else []
         for part in ours:
             part.begin_close(deadline)
+        if self._endpoint:
+            self._endpoint.close()
+            self._endpoint = None
         done = True
         for part in ours:
             done &= part.close(deadline)
         done &= self._bounded(self._shut_down_providers, deadline)
-        if self._server:
-            self._server.close()
-            self._server = None
         if self._ending:
             self._ending.forget()
         if self._stop_watching:
@@ -184,15 +186,25 @@ class Telemetry:
         settings = plan.settings
         if "metrics" not in signals or _providers.PROMETHEUS not in settings[v.EXPORTER["metrics"]]:
             return
+        from qudag_otel.sdk.prometheus.endpoint import Endpoint, service_name
         from qudag_otel.sdk.prometheus.reader import PrometheusReader
-        from qudag_otel.sdk.prometheus.server import MetricsServer
 
+        gauges: Any = self.arguments.get("prometheus_gauges")
         plan.prometheus = PrometheusReader(
-            scope_labels=bool(self.arguments.get("prometheus_scope_labels"))
+            scope_labels=bool(self.arguments.get("prometheus_scope_labels")), gauges=gauges
         )
         plan.metric_readers.append(plan.prometheus)
-        self._server = MetricsServer(
-            plan.prometheus, settings[v.PROMETHEUS_HOST], settings[v.PROMETHEUS_PORT]
+        attributes = plan.resource.attributes
+        self._endpoint = Endpoint(
+            plan.prometheus,
+            settings[v.PROMETHEUS_HOST],
+            settings[v.PROMETHEUS_PORT],
+            service_name(
+                str(attributes[SERVICE_NAME]),
+                str(attributes.get(SERVICE_NAMESPACE, "")),
+                str(attributes.get(identity.NODE_ATTRIBUTE, "")),
+            ),
+            settings[v.PROMETHEUS_WEB_CONFIG],
         )
 
     def keep(self, providers: Sequence[Any], *, sigterm: bool) -> None:
@@ -214,9 +226,6 @@ class Telemetry:
         self._closing = threading.Lock()
         if self._closed is not None:
             return
-        if self._server:
-            self._server.after_fork()
-            self._server = None
         if self._engine:
             self._engine.after_fork()
         if self._meter_provider:
@@ -226,6 +235,8 @@ class Telemetry:
         if self._plan:
             if self._plan.prometheus:
                 self._plan.prometheus.after_fork()
+            if self._endpoint:
+                self._endpoint.after_fork()
             for part in self._plan.closing():
                 part.after_fork()
         if self._ending:

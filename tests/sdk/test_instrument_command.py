@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -73,8 +74,8 @@ def test_instrument_command_ten_line_application_sends_all_signals(
         assert {resource["service.name"] for resource in receiver.resources(signal)} == {"x"}
 
 
-def test_instrument_command_port_in_use_logs_one_error_and_runs(tmp_path: Path) -> None:
-    """What cannot be set up is one line that names the remedy; the application runs."""
+def test_instrument_command_port_in_use_logs_one_warning_and_runs(tmp_path: Path) -> None:
+    """A port that is taken is one line that names the remedy; the application runs."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         out, err = programs.run(
             tmp_path,
@@ -89,9 +90,9 @@ def test_instrument_command_port_in_use_logs_one_error_and_runs(tmp_path: Path) 
             command=COMMAND,
         )
     assert out == "Hello Ada\nHello Alan\nHello Grace\n"
-    (error,) = ours(err)
-    assert "telemetry is off: OTEL_EXPORTER_PROMETHEUS_PORT=" in error
-    assert "or to 0 for one that the system picks" in error
+    (warning,) = ours(err)
+    assert f"process {os.getpid()} (" in warning
+    assert "Set OTEL_EXPORTER_PROMETHEUS_PORT to a free port" in warning
 
 
 def test_instrument_command_unknown_exporter_logs_one_error_and_runs(tmp_path: Path) -> None:

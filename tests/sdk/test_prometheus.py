@@ -40,8 +40,9 @@ from qudag_otel._otel.storage import quicken
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.sdk import configure
 from qudag_otel.sdk.prometheus import names
+from qudag_otel.sdk.prometheus.endpoint import Endpoint
 from qudag_otel.sdk.prometheus.reader import PrometheusReader
-from qudag_otel.sdk.prometheus.server import MetricsServer, wants_gzip, wants_openmetrics
+from qudag_otel.sdk.prometheus.server import wants_gzip, wants_openmetrics
 from tests.sdk.wild import page
 
 if TYPE_CHECKING:
@@ -576,7 +577,8 @@ def test_server_failing_scrape_is_an_error_page(caplog: pytest.LogCaptureFixture
     source.get_meter("t").create_observable_gauge("g", [observe])
     # The SDK looks at the clock when it turns to the next instrument.
     source.get_meter("t").create_observable_gauge("after", [observe])
-    server = MetricsServer(reader, "127.0.0.1", 0)
+    server = Endpoint(reader, "127.0.0.1", 0, "t")
+    assert server.url is not None
     with pytest.raises(urllib.error.HTTPError, match="500") as caught:
         urllib.request.urlopen(server.url)
     with caught.value:

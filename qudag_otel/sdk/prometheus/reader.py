@@ -10,8 +10,11 @@ from opentelemetry.sdk.metrics.export import MetricReader
 
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.prometheus.exposition import Exposition
+from qudag_otel.sdk.prometheus.gauges import gauge_modes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.sdk.metrics.export import MetricsData
 
 _GZIP_LEVEL: Final = 1  # a scrape is read once, nearby: time counts more than the last percent
@@ -29,10 +32,19 @@ class PrometheusReader(MetricReader):
     Args:
         scope_labels: Whether each series names its instrumentation scope; see `Exposition`.
         timeout: How long a collection may take, in seconds.
+        gauges: How a gauge of several workers becomes one, by the instrument's name; see
+            `qudag_otel.sdk.prometheus.gauges`.
     """
 
-    def __init__(self, *, scope_labels: bool = False, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        *,
+        scope_labels: bool = False,
+        timeout: float = 10.0,
+        gauges: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
+        self._declared = gauges or {}
         self._timeout = timeout
         self._scope_labels = scope_labels
         self._start()
@@ -55,16 +67,29 @@ class PrometheusReader(MetricReader):
             openmetrics: OpenMetrics 1.0 instead of the classic text format 0.0.4.
             compress: Compress with gzip.
         """
+        body = self._render(self._collected(), openmetrics=openmetrics)
+        return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0) if compress else body
+
+    def page(self) -> tuple[bytes, dict[str, str]]:
+        """Collect and render for other workers: OpenMetrics, and the modes of the gauges in it."""
+        collected = self._collected()
+        modes = gauge_modes(collected, self._declared)
+        return self._render(collected, openmetrics=True), modes
+
+    def _collected(self) -> MetricsData | None:
         # Observers and loggers are somebody else's: not under the lock.
         self._here.collected = None
         self.collect(timeout_millis=self._timeout * 1000)
         collected, self._here.collected = self._here.collected, None
+        return collected
+
+    def _render(self, collected: MetricsData | None, *, openmetrics: bool) -> bytes:
         with self._lock:
             body = self._exposition.render(collected, openmetrics=openmetrics)
             problems = self._exposition.problems
         for problem, details in problems:
             warn_once(f"exposition:{problem}", "/metrics: %s (%s)", problem, details)
-        return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0) if compress else body
+        return body
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Do nothing: nothing waits to be sent."""

@@ -230,6 +230,14 @@ PROMETHEUS_PORT: Final = _variable(
     "OTEL_EXPORTER_PROMETHEUS_PORT", p.Integer(0, 65535), 9464, "9464",
     "The port of /metrics; 0 lets the system pick one.", PROMETHEUS,
 )  # fmt: skip
+PROMETHEUS_WEB_CONFIG: Final = _variable(
+    "QUDAG_PROMETHEUS_WEB_CONFIG_FILE", p.readable_file, "", "",
+    (
+        "TLS and users of /metrics: Prometheus' web configuration file; needs the extra "
+        "`web-config`."
+    ),
+    PROMETHEUS,
+)  # fmt: skip
 
 # --- Metrics
 METRIC_EXPORT_INTERVAL: Final = _variable(
