@@ -32,6 +32,13 @@ _SIGNALS: Final[Mapping[str, tuple[str, str, Callable[[], object]]]] = {
 }
 
 
+_SETTERS: Final[Mapping[str, Callable[[Any], None]]] = {
+    "traces": trace_api.set_tracer_provider,
+    "metrics": metrics_api.set_meter_provider,
+    "logs": logs_api.set_logger_provider,
+}
+
+
 class _Globals(NamedTuple):
     """Where the API keeps one signal's globals."""
 
@@ -64,7 +71,8 @@ def _once(of: _Globals, *, done: bool) -> Any:
 def replaced(providers: Mapping[str, Any]) -> Generator[None]:
     """Make these the global providers until the block ends, then restore what was there.
 
-    Instruments that were created before any provider was set follow.
+    Instruments that were created before any provider was set follow. Where the globals cannot be
+    restored, those that are set stay, and those that are not are set for good.
 
     Args:
         providers: A provider by signal, of "traces", "metrics" and "logs".
@@ -73,6 +81,8 @@ def replaced(providers: Mapping[str, Any]) -> Generator[None]:
         for signal, provider in providers.items():
             of = _globals_of(signal)
             if of is None:
+                if not provider_is_set(signal):
+                    _SETTERS[signal](provider)
                 continue
             for name, value in ((of.provider, provider), (of.once, _once(of, done=True))):
                 stack.callback(setattr, of.module, name, getattr(of.module, name))

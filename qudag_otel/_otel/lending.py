@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING, Any
 from qudag_otel._otel.names import has
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from opentelemetry.sdk.metrics.export import MetricReader
 
 # ruff: noqa: SLF001 - private names are what this room is about
+
+
+_given: list[tuple[Any, Any]] = []
+
+
+def _give_once(provider: Any, add: Callable[[Any], None], processor: Any) -> None:
+    """Add a processor for good: there is no public way to take it away."""
+    if (provider, processor) not in _given:
+        _given.append((provider, processor))
+        add(processor)
 
 
 @contextlib.contextmanager
@@ -31,7 +41,7 @@ def spans(provider: Any, processor: Any, sampler: Any, ids: Any) -> Generator[No
     """
     multi = getattr(provider, "_active_span_processor", None)
     if not (has(provider, "_active_span_processor") and has(multi, "_span_processors")):
-        provider.add_span_processor(processor)
+        _give_once(provider, provider.add_span_processor, processor)
         yield
         return
     with contextlib.ExitStack() as stack:
@@ -52,7 +62,7 @@ def logs(provider: Any, processor: Any) -> Generator[None]:
     multi = getattr(provider, "_multi_log_record_processor", None)
     known = has(provider, "_multi_log_record_processor") and has(multi, "_log_record_processors")
     if multi is None or not known:
-        provider.add_log_record_processor(processor)
+        _give_once(provider, provider.add_log_record_processor, processor)
         yield
         return
     before, multi._log_record_processors = multi._log_record_processors, (processor,)

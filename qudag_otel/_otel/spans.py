@@ -21,7 +21,7 @@ from opentelemetry.version import __version__ as api_version
 from qudag_otel._otel.context import SUPPORTED
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import Span, SpanProcessor, Tracer
+    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, Tracer
     from opentelemetry.trace import Link, SpanContext, SpanKind
     from opentelemetry.util.types import Attributes
 
@@ -100,3 +100,10 @@ def sdk_span(
         limits=parts._span_limits,  # noqa: SLF001
         instrumentation_scope=parts._instrumentation_scope,  # noqa: SLF001
     )
+
+
+def readable(span: Span) -> ReadableSpan:
+    """A span as it is now, which does not change when the span does."""
+    parts = cast("Any", span)
+    take = getattr(parts, "_readable_span", None)
+    return span if take is None else cast("ReadableSpan", take())

@@ -16,7 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry import _logs, metrics, trace
+from opentelemetry import _logs as logs
+from opentelemetry import metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
 from opentelemetry.sdk.metrics import MeterProvider, TraceBasedExemplarFilter
@@ -71,10 +72,10 @@ def installed() -> Generator[Captured]:
         drains.drain_all()  # what was recorded before is not captured
         readers = [stack.enter_context(_reading(meters)) for meters in _all(MeterProvider, _meters)]
         captured = Captured(lambda: _points(readers))
-        for tracers in _all(TracerProvider, _tracers):
+        for tracers in _all(TracerProvider, _tracers)[1:]:
             stack.enter_context(lending.spans(tracers, _spans, ALWAYS_ON, _ids))
-        for loggers in _all(LoggerProvider, _loggers):
-            stack.enter_context(lending.logs(loggers, _Logs()))
+        for loggers in _all(LoggerProvider, _loggers)[1:]:
+            stack.enter_context(lending.logs(loggers, _logs))
         stack.enter_context(_listening())
         stack.callback(instruments.reset)
         ours = {"traces": _tracers(), "metrics": _meters(), "logs": _loggers()}
@@ -92,8 +93,8 @@ _met: list[Any] = []
 
 
 def _all(kind: type[T], ours: Callable[[], T]) -> list[T]:
-    """Our provider of a signal, and all of the SDK's that have been the global one."""
-    for get in (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider):
+    """Our provider of a signal first, then all of the SDK's that have been the global one."""
+    for get in (trace.get_tracer_provider, metrics.get_meter_provider, logs.get_logger_provider):
         provider = get()
         if provider not in _met:
             _met.append(provider)
@@ -150,7 +151,7 @@ def _tracers() -> TracerProvider:
 @functools.cache
 def _loggers() -> LoggerProvider:
     provider = LoggerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
-    provider.add_log_record_processor(_Logs())
+    provider.add_log_record_processor(_logs)
     return provider
 
 
@@ -197,3 +198,4 @@ class _Listener(Bridge):
 
 _ids = _Ids()
 _spans = _Spans()
+_logs = _Logs()

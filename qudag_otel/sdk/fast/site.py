@@ -11,7 +11,7 @@ from opentelemetry.trace import set_span_in_context
 from qudag_otel._calls.failure import describe, failure_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
-from qudag_otel._otel.spans import sdk_span
+from qudag_otel._otel.spans import readable, sdk_span
 from qudag_otel.errors import error_type
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.call import FastTimer
@@ -122,7 +122,7 @@ class FastSite:
             at = self.engine.wall(call.ended)
             describe(span, call.outcome or Outcome.OK, call.failure, at)
             span.end(end_time=at)
-        return span._readable_span()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return readable(span)
 
     def template(self, call: FastSpan) -> Template:
         """The constant bytes of this site's spans."""
