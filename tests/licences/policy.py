@@ -22,6 +22,7 @@ SPELLED: Final[Mapping[str, str]] = {
     r"bsd 2-clause( license)?": "BSD-2-Clause",
     r"bsd( license)?": "BSD-3-Clause",  # no number: the usual one
     r"apache software license; bsd license": "Apache-2.0 OR BSD-3-Clause",
+    r"isc license( \(iscl\))?": "ISC",
     r"mozilla public license 2\.0 \(mpl 2\.0\)": "MPL-2.0",
     r"python software foundation license": "PSF-2.0",
     r"gnu library or lesser general public license \(lgpl\)": "LGPL-2.1",
