@@ -1,67 +1,76 @@
-"""The fields of a log record: which are ours, and how any value becomes exportable."""
+"""The fields of a log record: which are ours, and how its parts become plain, masked data."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Mapping, Sequence
-from typing import Final, cast
+import traceback
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
+from qudag_otel._redact import attribute, exportable, mask
 from qudag_otel.catalogue.spans import COMPONENT, NODE, OPERATION, RECORD
 
 CONTEXT: Final = (NODE.key, COMPONENT.key, OPERATION.key, RECORD.key)
 """The fields that every record of a component may carry; all others are metadata."""
+OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What a record has by itself; "message" and "asctime" are set by formatters, "taskName" by 3.12."""
 
-# What a record has by itself. "message" and "asctime" are set by formatters, "taskName" by 3.12.
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_DEPTH: Final = 5
-
-
-def exportable(value: object, depth: int = _DEPTH) -> object:
-    """A value as JSON and OTLP can carry it: what is neither simple nor a container is its text.
-
-    Args:
-        value: Any value.
-        depth: How many containers deep it is followed; what is deeper becomes text.
-    """
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    if depth and isinstance(value, Mapping):
-        pairs = cast("Mapping[object, object]", value)
-        return {text(key): exportable(one, depth - 1) for key, one in pairs.items()}
-    if depth and isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [exportable(one, depth - 1) for one in cast("Sequence[object]", value)]
-    return text(value)
-
-
-def text(value: object) -> str:
-    """A value's text, also if its own code for that fails."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - any code may stand behind it
-        return f"<{type(value).__name__}>"
+_KNOWN: Final = OWN.union(CONTEXT)
+_TRACEBACK: Final = 1 << 16
+"""How many characters of a traceback are kept: its end says what happened."""
 
 
 def extra(context: Mapping[str, str | None], metadata: Mapping[str, object]) -> dict[str, object]:
     """The `extra` of a record: context and metadata side by side, as OTLP attributes have them.
 
     Fields without a value are left out. Metadata named like a field of `logging` or of the
-    context is renamed to `metadata.<name>`.
+    context is renamed to `metadata.<name>`. Values are copied: they may change afterwards.
     """
     fields: dict[str, object] = {key: value for key, value in context.items() if value is not None}
     for key, value in metadata.items():
         if value is not None:
-            taken = key in _OWN or key in CONTEXT
-            fields[f"metadata.{key}" if taken else key] = exportable(value)
+            fields[f"metadata.{key}" if key in _KNOWN else key] = attribute(key, value)
     return fields
 
 
-def metadata(record: logging.LogRecord) -> dict[str, object]:
-    """What a record carries beside its message and context."""
-    return {
-        key.removeprefix("metadata."): exportable(value)
-        for key, value in vars(record).items()
-        if key not in _OWN and key not in CONTEXT
-    }
+def metadata(record: logging.LogRecord) -> list[tuple[str, Any]]:
+    """What a record carries beside its message and context, as it is."""
+    return [
+        (key.removeprefix("metadata."), value)
+        for key, value in record.__dict__.items()
+        if key not in _KNOWN
+    ]
+
+
+def body(record: logging.LogRecord) -> object:
+    """A record's message: masked text, or plain data where a mapping or a list was logged.
+
+    A format that does not fit its values is still worth a record.
+    """
+    message, values = record.msg, record.args
+    if not values:
+        if isinstance(message, (Mapping, list, tuple)):
+            return exportable(cast("object", message))
+        return mask(message if message.__class__ is str else _text(message))
+    try:
+        found = record.getMessage()
+    except Exception:  # noqa: BLE001 - a value's own code
+        found = f"{_text(message)} {exportable(values)}"
+    return mask(found)
+
+
+def exception(record: logging.LogRecord) -> str:
+    """The traceback of a record's exception; empty if it has none."""
+    found: Any = record.exc_info
+    if not found or not isinstance(found, tuple):
+        return ""
+    try:
+        text = "".join(traceback.format_exception(*found))  # type: ignore[arg-type]  # or it raises
+    except Exception as error:  # noqa: BLE001 - an exception's own code
+        text = f"<{type(error).__name__} in the traceback>"
+    return mask(text[-_TRACEBACK:].rstrip("\n"))
+
+
+def _text(value: object) -> str:
+    found = exportable(value)
+    return found if isinstance(found, str) else str(found)

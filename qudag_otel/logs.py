@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from qudag_otel import identity
 from qudag_otel._logs_fields import extra
 from qudag_otel._logs_format import JsonFormatter, TextFormatter
+from qudag_otel._redact import safe_text
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import thresholds as t
 from qudag_otel.catalogue.spans import COMPONENT, NODE, OPERATION, RECORD
@@ -27,8 +29,7 @@ ROOT: Final = "qudag"
 """The parent of all component loggers in `logging`."""
 
 _LOW_HIT_RATE: Final = next(b.warning for b in t.BASELINES if b.name == "cache_hit_rate")
-# Frames between the caller of a public method and `logging`, so that a record names the caller.
-_STACK: Final = 3
+_CALLER: Final = 2  # frames from `_log` to who called a public method
 
 
 class ComponentLogger:
@@ -211,7 +212,7 @@ class ComponentLogger:
         self, level: int, record: str, operation: str | None, metadata: Mapping[str, object]
     ) -> None:
         message = record.replace("_", " ") + (f": {operation}" if operation else "")
-        self._log(level, message, operation, metadata, record=record, stack=_STACK + 1)
+        self._log(level, message, operation, metadata, record=record, caller=_CALLER + 1)
 
     def _log(
         self,
@@ -221,10 +222,11 @@ class ComponentLogger:
         metadata: Mapping[str, object],
         *,
         record: str | None = None,
-        stack: int = _STACK,
+        caller: int = _CALLER,
         with_exception: bool = False,
     ) -> None:
-        if not self._logger.isEnabledFor(level):
+        logger = self._logger
+        if not logger.isEnabledFor(level):
             return
         context = {
             NODE.key: self._node_id or identity.node_id(),
@@ -233,15 +235,21 @@ class ComponentLogger:
             RECORD.key: record,
         }
         try:
-            self._logger.log(
-                level,
-                message,
-                exc_info=with_exception,
-                extra=extra(context, {**self._metadata, **metadata}),
-                stacklevel=stack,
-            )
+            if self._metadata:
+                metadata = {**self._metadata, **metadata}
+            frame = sys._getframe(caller)  # noqa: SLF001 - what logging does, without the search
+            code = frame.f_code
+            made = logging.getLogRecordFactory()(
+                logger.name, level, code.co_filename, frame.f_lineno, message, (),
+                sys.exc_info() if with_exception else None, code.co_name, None,
+            )  # fmt: skip
+            made.__dict__.update(extra(context, metadata))
+            logger.handle(made)
         except Exception as problem:  # noqa: BLE001 - a filter or handler of the application's
-            warn_once(f"log:{problem!r}", "a log record was lost: %r", problem)
+            warn_once(
+                f"log:{type(problem).__name__}", "a log record was lost: %s",
+                safe_text(problem, repr),
+            )  # fmt: skip
 
 
 def get_logger(component: str, *, node_id: str | None = None, **context: object) -> ComponentLogger:
@@ -256,7 +264,10 @@ def get_logger(component: str, *, node_id: str | None = None, **context: object)
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to what `sys.stderr` is at the time, so that a later redirection is followed."""
+    """Writes to what `sys.stderr` is at the time, so that a later redirection is followed.
+
+    Where it cannot write, as on a full disk or a closed stream, a line is lost and nothing else.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)  # StreamHandler's own would bind today's stream
@@ -264,6 +275,20 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]  # read-only on purpose
         return sys.stderr
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        with suppress(Exception):
+            line = f"{self.format(record)}\n"
+            stream = sys.stderr
+            try:
+                stream.write(line)
+            except UnicodeEncodeError:
+                stream.write(line.encode("ascii", "backslashreplace").decode())
+            stream.flush()
+
+    def flush(self) -> None:
+        """Do nothing: each line is flushed."""
 
 
 def log_to_stderr(

@@ -7,9 +7,10 @@ raises, the time is linear in the text, and no text is longer than `texts.LIMIT`
 
 from __future__ import annotations
 
+from qudag_otel._redact import texts
 from qudag_otel._redact.names import Verdict, verdict
 from qudag_otel._redact.texts import MASK, learn, mask, valid
-from qudag_otel._redact.values import attribute, attributes, exportable, rendered
+from qudag_otel._redact.values import attribute, attributes, exportable, rendered, safe_text
 
 __all__ = [
     "MASK",
@@ -20,6 +21,8 @@ __all__ = [
     "learn",
     "mask",
     "rendered",
+    "safe_text",
+    "texts",
     "valid",
     "verdict",
 ]

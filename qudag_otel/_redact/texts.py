@@ -68,6 +68,20 @@ _RUN: Final = re.compile(r"""[^\s"'<>]*+""")
 
 _clean: set[str] = set()
 _stems = names.stems()
+_epoch = 0
+
+
+def epoch() -> int:
+    """Changes whenever what is a secret does; for who keeps what it has masked."""
+    return _epoch
+
+
+def _changed() -> None:
+    global _epoch  # noqa: PLW0603 - a count of the process
+    _epoch += 1
+    _clean.clear()
+
+
 _learned: tuple[str, ...] = ()
 _patterns: tuple[re.Pattern[str], ...] = ()
 
@@ -255,7 +269,7 @@ def learn(*secrets: str) -> None:
     found = {part for secret in secrets for part in _spellings(secret)}
     # The longest first: one may be a part of another.
     _learned = tuple(sorted({*_learned, *found}, key=lambda part: (-len(part), part)))
-    _clean.clear()
+    _changed()
 
 
 def _spellings(secret: str) -> Iterable[str]:
@@ -270,7 +284,7 @@ def add(patterns: Iterable[re.Pattern[str]]) -> None:
     """Mask what further patterns match."""
     global _patterns  # noqa: PLW0603 - replaced whole
     _patterns = (*_patterns, *patterns)
-    _clean.clear()
+    _changed()
 
 
 def add_names(found: Iterable[str]) -> None:
@@ -278,7 +292,7 @@ def add_names(found: Iterable[str]) -> None:
     global _stems  # noqa: PLW0603 - replaced whole
     names.add(found)
     _stems = names.stems()
-    _clean.clear()
+    _changed()
 
 
 def reset() -> None:

@@ -94,12 +94,13 @@ def attribute(name: str, value: V) -> V | str:
 
 def attributes(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Attributes, masked; the same object where there is nothing to mask."""
-    changed: dict[str, Any] = {}
+    masked: dict[str, Any] = {}
+    changed = False
     for name, value in found.items():
-        masked = attribute(name, value)
-        if masked is not value:
-            changed[name] = masked
-    return {**found, **changed} if changed else found
+        key = mask(name)
+        one = masked[key] = attribute(name, value)
+        changed = changed or one is not value or key is not name
+    return masked if changed else found
 
 
 def safe_text(value: object, show: Callable[[object], str] = str) -> str:

@@ -10,28 +10,20 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as context_api
-from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from qudag_otel._warnings import warn_once
-from qudag_otel.errors import error_type
+from qudag_otel.sdk._records import LightRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from opentelemetry._logs import LoggerProvider
+    from qudag_otel.sdk._records import OurLoggerProvider
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_PLAIN: Final = (str, bool, int, float, bytes, type(None))
-# OpenTelemetry's names of levels that the standard library calls otherwise.
-_LEVEL_NAMES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
-
-CallHandlers = "Callable[[logging.Logger, logging.LogRecord], None]"
+# What OpenTelemetry logs for each attribute that it cuts or drops, on the caller's time.
+_REPEATING: Final = ("opentelemetry.attributes",)
 
 
 class _Busy(threading.local):
@@ -43,12 +35,23 @@ class Bridge:
 
     Args:
         provider: Where records go.
+        queues: Take light records for export. None where somebody else's processor looks at
+            records too, or a limit is set that the SDK applies: then they go through the provider.
     """
 
-    def __init__(self, provider: LoggerProvider) -> None:
+    def __init__(
+        self, provider: OurLoggerProvider, queues: Sequence[Callable[[Any], None]] | None = None
+    ) -> None:
         self._provider = provider
+        self._queues = queues
+        self._most = attributes_kept(provider)
         self._busy = _Busy()
         self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
+        provider.when_extended = self.leave_queues
+
+    def leave_queues(self) -> None:
+        """Give records to the provider: the application wants to see them."""
+        self._queues = None
 
     def install(self) -> None:
         """Begin to listen."""
@@ -57,88 +60,92 @@ class Bridge:
 
         def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             original(logger, record)
-            if bridge._original is not None and _reaches_root(logger) and not _sent_already():
+            if bridge._original is not None and _wanted(logger, record):
                 bridge.emit(record)
 
         logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]  # undone by remove
         self._replacement = call_handlers
+        for name in _REPEATING:
+            logging.getLogger(name).addFilter(_ONCE)
 
     def remove(self) -> None:
         """Stop listening; what others put around the bridge since then stays."""
         original, self._original = self._original, None
+        for name in _REPEATING:
+            logging.getLogger(name).removeFilter(_ONCE)
+        _ONCE.said.clear()
         if original is not None and logging.Logger.callHandlers is self._replacement:
             logging.Logger.callHandlers = original  # type: ignore[method-assign, assignment]  # as it was
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; never raises."""
+        """Send one record; never raises. No lock is held: a value's own code may log, too."""
         # What an exporter logs while it exports must not be exported again.
         if self._busy.now or not is_instrumentation_enabled():
             return
         self._busy.now = True
         try:
-            self._provider.get_logger(record.name).emit(translated(record))
+            light = LightRecord(record, self._provider.resource)
+            queues = self._queues
+            if queues is None or len(light.fields) > self._most:
+                self._provider.get_logger(light.name).emit(light.of_api())
+            else:
+                for queue in queues:
+                    queue(light)
         except Exception as error:  # noqa: BLE001 - logging must not fail the application
-            warn_once(f"bridge:{error!r}", "a log record could not be exported: %r", error)
+            warn_once(
+                f"bridge:{type(error).__name__}", "a log record could not be exported: %r", error
+            )
         finally:
             self._busy.now = False
 
 
-def _reaches_root(logger: logging.Logger | None) -> bool:
-    while logger is not None and logger.parent is not None:
+class _Once(logging.Filter):
+    """Lets the first record of each kind pass."""
+
+    said: Final[set[str]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = str(record.msg)[:80]
+        known = kind in self.said
+        self.said.add(kind)
+        return not known
+
+
+_ONCE: Final = _Once()
+
+
+def attributes_kept(provider: Any) -> int:
+    """How many fields a record may have before a limit concerns it; none if texts are cut."""
+    limits = getattr(provider, "_log_record_limits", None)
+    if limits is None or getattr(limits, "max_attribute_length", None) is not None:
+        return -1
+    most = getattr(limits, "max_attributes", None)
+    return 1 << 30 if most is None else most - 3  # three tell the place in the code
+
+
+def _wanted(logger: logging.Logger | None, record: logging.LogRecord) -> bool:
+    """Whether a record reaches the root, and no handler of OpenTelemetry has exported it."""
+    while logger is not None:
+        for handler in logger.handlers:
+            if _exports(type(handler)) and record.levelno >= handler.level:
+                return False
         if not logger.propagate:
-            return False
+            return logger.parent is None
         logger = logger.parent
     return True
 
 
-def _sent_already() -> bool:
-    """Whether a handler of OpenTelemetry's on the root logger sends the record, too."""
-    return any(type(one).__module__.startswith("opentelemetry.") for one in logging.root.handlers)
+_kinds: dict[type, bool] = {}
 
 
-def translated(record: logging.LogRecord) -> LogRecord:
-    """Translate a record of the standard library.
-
-    The message becomes the body, what was given as `extra` becomes attributes, an exception
-    becomes the attributes of the semantic conventions, and the current span is referred to.
-    """
-    attributes: dict[str, Any] = {
-        key: _plain(value) for key, value in vars(record).items() if key not in _STANDARD
-    }
-    attributes["code.file.path"] = record.pathname
-    attributes["code.function.name"] = record.funcName
-    attributes["code.line.number"] = record.lineno
-    if record.exc_info and record.exc_info[0] is not None:
-        kind, error, trace = record.exc_info
-        attributes["exception.type"] = error_type(kind)
-        attributes["exception.message"] = str(error)
-        attributes["exception.stacktrace"] = "".join(traceback.format_exception(kind, error, trace))
-    return LogRecord(
-        timestamp=int(record.created * 1e9),
-        observed_timestamp=time.time_ns(),
-        context=context_api.get_current(),
-        severity_number=severity(record.levelno),
-        severity_text=_LEVEL_NAMES.get(record.levelname, record.levelname),
-        body=record.getMessage(),
-        attributes=attributes,
-    )
-
-
-def severity(level: int) -> SeverityNumber:
-    """Translate a level: ten of the standard library's are four of OpenTelemetry's."""
-    if level <= 0:
-        return SeverityNumber.UNSPECIFIED
-    tens = min(level // 10, 5)
-    return SeverityNumber(4 * tens + 1 + min(level - 10 * tens, 3))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, (list, tuple)):
-        items: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any items
-        return [_plain(item) for item in items]
-    if isinstance(value, dict):
-        pairs: dict[object, object] = value  # pyright: ignore[reportUnknownVariableType] - any items
-        return {str(key): _plain(item) for key, item in pairs.items()}
-    return str(value)
+def _exports(kind: type) -> bool:
+    """Whether a handler is OpenTelemetry's own, of the SDK or of its logging instrumentation."""
+    found = _kinds.get(kind)
+    if found is None:
+        found = any(
+            base.__name__ == "LoggingHandler" and base.__module__.startswith("opentelemetry.")
+            for base in kind.__mro__
+        )
+        if len(_kinds) < 256:  # noqa: PLR2004 - classes made on the fly
+            _kinds[kind] = found
+    return found

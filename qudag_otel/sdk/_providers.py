@@ -17,11 +17,14 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.instruments import SCOPE
+from qudag_otel.sdk._bridge import Bridge
+from qudag_otel.sdk._records import OurLoggerProvider
 from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
 from qudag_otel.sdk.export.outage import hold_exporter_lines
 from qudag_otel.sdk.export.periodic import PeriodicReader
+from qudag_otel.sdk.export.wire import RecordExporter
 from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider, fast_spans
 from qudag_otel.sdk.fast.export import CallExporter
 from qudag_otel.sdk.settings import plugins, sampling
@@ -31,7 +34,7 @@ from qudag_otel.sdk.settings.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+    from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import Aggregation, View
     from opentelemetry.sdk.resources import Resource
@@ -175,6 +178,7 @@ def add_exporters(plan: Plan, signals: Sequence[str]) -> None:
         plan.span_processors.append(BatchSpans(export, **_sizes(settings, "traces")))
     for name in chosen.get("logs", ()):
         export = exporting(settings, "logs", name)
+        export.wrap(RecordExporter)
         plan.log_record_processors.append(BatchLogs(export, **_sizes(settings, "logs")))
     for name in chosen.get("metrics", ()):
         if name != PROMETHEUS:
@@ -302,11 +306,9 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
     return engine
 
 
-def build_logger_provider(plan: Plan) -> LoggerProvider:
+def build_logger_provider(plan: Plan) -> OurLoggerProvider:
     """Make the logger provider."""
-    from opentelemetry.sdk._logs import LoggerProvider
-
-    provider = LoggerProvider(
+    provider = OurLoggerProvider(
         resource=plan.resource,
         shutdown_on_exit=False,
         log_record_limits=plan.log_limits,
@@ -314,3 +316,10 @@ def build_logger_provider(plan: Plan) -> LoggerProvider:
     for processor in plan.log_record_processors:
         provider.add_log_record_processor(processor)
     return provider
+
+
+def bridge(plan: Plan, provider: OurLoggerProvider) -> Bridge:
+    """Make what brings records of `logging` to a provider: the short way if all is ours."""
+    ours = [part for part in plan.log_record_processors if isinstance(part, BatchLogs)]
+    short = len(ours) == len(plan.log_record_processors)
+    return Bridge(provider, [part.put for part in ours] if short else None)

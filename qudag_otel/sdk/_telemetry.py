@@ -171,9 +171,7 @@ class Telemetry:
             self._own(loggers, logs_api.set_logger_provider)
             bridged = plan.settings[v.LOGGING_BRIDGE]
             if bridged and plan.log_record_processors:
-                from qudag_otel.sdk._bridge import Bridge
-
-                self.bridge = Bridge(loggers)
+                self.bridge = _providers.bridge(plan, loggers)
                 self.bridge.install()
         self.keep((), sigterm=sigterm)
 

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from qudag_otel.sdk.export.failures import NotDelivered, described
 from qudag_otel.sdk.export.ledger import CLOSED, Ledger
 from qudag_otel.sdk.export.outage import Outage
+from qudag_otel.sdk.export.redacting import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ class Exporting:
             exporter = self._current()
             if exporter is None:
                 return items, CLOSED, self.outage.reason or "no time was left"
-            result = exporter.export(batch)
+            result = exporter.export(redacted(batch))
         except NotDelivered as error:
             # An answer that is none says nothing of how many.
             return error.lost or items, error.failure.kind, error.failure.reason

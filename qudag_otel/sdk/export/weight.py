@@ -37,6 +37,11 @@ def weight_of_span(span: Any) -> int:
 
 def weight_of_record(record: Any) -> int:
     """The weight of a log record in bytes; 0 for a common one."""
-    log = record.log_record
-    weight = _weight(log.body) + _of_pairs(log.attributes)
+    log = getattr(record, "log_record", None)
+    if log is None:  # a light one
+        weight = _weight(record.body)
+        for _, value in record.fields:
+            weight += _weight(value)
+    else:
+        weight = _weight(log.body) + _of_pairs(log.attributes)
     return weight if weight > COMMON_BYTES else 0

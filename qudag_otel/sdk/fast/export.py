@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast.call import FastSpan
 from qudag_otel.sdk.fast.encode import encode
 
@@ -35,11 +36,11 @@ class CallExporter(SpanExporter):
             elif span.more is None and span.outcome is None and span.values is None:
                 calls.append(span)
             else:
-                others.append(span.site.readable(span))
+                others.append(redacting.span(span.site.readable(span)))
         result: SpanExportResult
         send = getattr(self._exporter, "export_encoded", None)
         if not calls or send is None:
-            others += [call.site.readable(call) for call in calls]
+            others += [redacting.span(call.site.readable(call)) for call in calls]
             result = self._exporter.export(others)
         else:
             result = send(encode(calls, others, calls[0].site.engine.wall), len(spans))

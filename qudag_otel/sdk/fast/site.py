@@ -13,6 +13,7 @@ from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
 from qudag_otel._otel.spans import readable, sdk_span
 from qudag_otel.errors import error_type
+from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.call import FastTimer
 from qudag_otel.sdk.fast.encode import Template
@@ -127,7 +128,7 @@ class FastSite:
     def template(self, call: FastSpan) -> Template:
         """The constant bytes of this site's spans."""
         if self._template is None:
-            self._template = Template(self.readable(call))
+            self._template = Template(redacting.span(self.readable(call)))
         return self._template
 
     def _span(self, call: FastSpan, processor: SpanProcessor | None) -> SdkSpan:

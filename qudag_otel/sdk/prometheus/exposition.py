@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from qudag_otel._redact import mask
 from qudag_otel._series.values import number as exportable
 from qudag_otel._series.values import shown
 from qudag_otel.sdk.prometheus import names
@@ -192,7 +193,7 @@ class Exposition:
         name = names.family_name(metric.name, unit, monotonic=kind == "counter")
         family = families.get(name)
         if family is None or family.kind != kind:
-            made = _Family(name, kind, unit, metric.description or "")
+            made = _Family(name, kind, unit, mask(metric.description or ""))
             if not made.claims.isdisjoint(self._claimed):
                 self._left_out(
                     name, f"is exposed once: as what came first, not as {kind}", metric.name
@@ -308,7 +309,9 @@ def _scope(scope: InstrumentationScope) -> dict[str, str]:
     attributes["otel_scope_name"] = scope.name
     attributes["otel_scope_version"] = scope.version or ""
     attributes["otel_scope_schema_url"] = scope.schema_url or ""
-    return {names.label_name(key): names.label_value(attributes[key]) for key in sorted(attributes)}
+    return {
+        names.label_name(key): names.label_value(key, attributes[key]) for key in sorted(attributes)
+    }
 
 
 def _header(family: _Family, *, openmetrics: bool) -> str:
@@ -345,7 +348,7 @@ def _exemplar(exemplar: Exemplar) -> str:
         labels["span_id"] = f"{exemplar.span_id or 0:016x}"
     left = _EXEMPLAR_CHARACTERS - sum(len(key) + len(labels[key]) for key in labels)
     for key, value in (exemplar.filtered_attributes or {}).items():
-        label, text = names.label_name(key), names.label_value(value)
+        label, text = names.label_name(key), names.label_value(key, value)
         left -= len(label) + len(text)
         if left < 0:
             break

@@ -11,6 +11,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._redact import attribute
 from qudag_otel._series.values import text, utf8
 from qudag_otel.catalogue.names import family_name, unit_name
 
@@ -42,9 +43,10 @@ def label_name(key: str) -> str:
     return f"key_{label}" if label[:1].isdigit() else label
 
 
-def label_value(value: object) -> str:
-    """Translate an attribute's value; what is not a string becomes JSON."""
-    return text(value if isinstance(value, str) else json.dumps(value, default=text))
+def label_value(key: str, value: object) -> str:
+    """Translate an attribute's value, masked; what is not a string becomes JSON."""
+    masked = attribute(key, value)
+    return text(masked if isinstance(masked, str) else json.dumps(masked, default=text))
 
 
 def escaped(value: str) -> str:
@@ -77,7 +79,7 @@ def labels(attributes: Mapping[str, object], fixed: Mapping[str, str] = _NOTHING
     """
     found: dict[str, str] = {}
     for key in sorted(attributes):
-        label, value = label_name(key), label_value(attributes[key])
+        label, value = label_name(key), label_value(key, attributes[key])
         if not value:
             continue
         if label in fixed:
