@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from qudag_otel._calls.failure import Failure
 from qudag_otel._redact import attribute, exportable, mask
 from qudag_otel.catalogue.spans import COMPONENT, NODE, OPERATION, RECORD
 
 CONTEXT: Final = (NODE.key, COMPONENT.key, OPERATION.key, RECORD.key)
 """The fields that every record of a component may carry; all others are metadata."""
 OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What a record has by itself; "message" and "asctime" are set by formatters, "taskName" by 3.12."""
+"""What a record has by itself; "message" and "asctime" by formatters, "taskName" by 3.12."""
 
 _KNOWN: Final = OWN.union(CONTEXT)
-_TRACEBACK: Final = 1 << 16
-"""How many characters of a traceback are kept: its end says what happened."""
 
 
 def extra(context: Mapping[str, str | None], metadata: Mapping[str, object]) -> dict[str, object]:
@@ -47,7 +45,8 @@ def body(record: logging.LogRecord) -> object:
 
     A format that does not fit its values is still worth a record.
     """
-    message, values = record.msg, record.args
+    message: Any = record.msg
+    values = record.args
     if not values:
         if isinstance(message, (Mapping, list, tuple)):
             return exportable(cast("object", message))
@@ -59,16 +58,19 @@ def body(record: logging.LogRecord) -> object:
     return mask(found)
 
 
-def exception(record: logging.LogRecord) -> str:
-    """The traceback of a record's exception; empty if it has none."""
+def failure(record: logging.LogRecord) -> Failure | None:
+    """What is kept of a record's exception; None if it has none."""
     found: Any = record.exc_info
-    if not found or not isinstance(found, tuple):
-        return ""
     try:
-        text = "".join(traceback.format_exception(*found))  # type: ignore[arg-type]  # or it raises
-    except Exception as error:  # noqa: BLE001 - an exception's own code
-        text = f"<{type(error).__name__} in the traceback>"
-    return mask(text[-_TRACEBACK:].rstrip("\n"))
+        return Failure(found[1]) if found else None
+    except Exception:  # noqa: BLE001 - it may be anything: the record is worth more
+        return None
+
+
+def exception(record: logging.LogRecord) -> str:
+    """The traceback of a record's exception, masked and without the last line's end."""
+    found = failure(record)
+    return mask(found.stacktrace.rstrip("\n")) if found else ""
 
 
 def _text(value: object) -> str:

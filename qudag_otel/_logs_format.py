@@ -117,8 +117,8 @@ def _json(name: str, value: object) -> str:
     """A value as JSON, masked by its name and by its text."""
     kind = value.__class__
     if kind is str or kind is int:
-        value = attribute(name, value)
-        return _quote(value) if isinstance(value, str) else int.__repr__(value)
+        found = attribute(name, value)
+        return _quote(found) if isinstance(found, str) else str(found)
     if kind is bool:
         return "true" if value else "false"
     return json.dumps(exportable(value, name=name), ensure_ascii=False, separators=(",", ":"))

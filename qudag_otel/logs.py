@@ -237,7 +237,7 @@ class ComponentLogger:
         try:
             if self._metadata:
                 metadata = {**self._metadata, **metadata}
-            frame = sys._getframe(caller)  # noqa: SLF001 - what logging does, without the search
+            frame = sys._getframe(caller)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as logging does
             code = frame.f_code
             made = logging.getLogRecordFactory()(
                 logger.name, level, code.co_filename, frame.f_lineno, message, (),

@@ -13,10 +13,9 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from qudag_otel._logs_fields import OWN, body, exception
+from qudag_otel._logs_fields import OWN, body, failure
 from qudag_otel._otel.context import CURRENT, SPAN_KEY
-from qudag_otel._redact import exportable, mask, safe_text
-from qudag_otel.errors import error_type
+from qudag_otel._redact import exportable, mask
 
 if TYPE_CHECKING:
     import logging
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import SpanContext
+
+    from qudag_otel._calls.failure import Failure
 
 # OpenTelemetry's names of levels that the standard library calls otherwise.
 _LEVEL_NAMES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
@@ -43,8 +44,8 @@ class LightRecord:
     """
 
     __slots__ = (
-        "body", "context", "created", "event_name", "fields", "function", "level", "level_name",
-        "line", "name", "observed", "path", "resource", "span",
+        "body", "context", "created", "event_name", "failure", "fields", "function", "level",
+        "level_name", "line", "name", "observed", "path", "resource", "span",
     )  # fmt: skip
 
     def __init__(self, record: logging.LogRecord, resource: Resource) -> None:
@@ -66,6 +67,7 @@ class LightRecord:
             if key not in OWN
         ]
         self.event_name = ""
+        self.failure: Failure | None = None
         if record.exc_info or EVENT_NAME in record.__dict__:
             self._more(record)
         self.context: Context = CURRENT.get()
@@ -76,13 +78,24 @@ class LightRecord:
         if name is not None:
             self.event_name = mask(str(exportable(name)))
             self.fields = [pair for pair in self.fields if pair[0] != EVENT_NAME]
-        found: Any = record.exc_info
-        if isinstance(found, tuple) and found and found[0] is not None:
-            self.fields += (
-                ("exception.type", error_type(found[0])),
-                ("exception.message", mask(safe_text(found[1]))),
-                ("exception.stacktrace", exception(record)),
-            )
+        found = failure(record)
+        if found is not None:
+            self.failure = found
+
+    def described(self) -> list[tuple[str, Any]]:
+        """Its fields, with what the conventions say of an exception; nothing masked yet.
+
+        Source: OpenTelemetry semantic conventions, exceptions in logs.
+        """
+        found = self.failure
+        if found is None:
+            return self.fields
+        return [
+            *self.fields,
+            ("exception.type", found.type),
+            ("exception.message", found.message),
+            ("exception.stacktrace", found.stacktrace),
+        ]
 
     def ids(self) -> SpanContext | None:
         """The ids of the span that was current; None if there was none."""
@@ -94,7 +107,7 @@ class LightRecord:
     def of_api(self) -> LogRecord:
         """The same as a record of the API, masked."""
         attributes: dict[str, Any] = {
-            mask(key): exportable(value, name=key) for key, value in self.fields
+            mask(key): exportable(value, name=key) for key, value in self.described()
         }
         attributes["code.file.path"] = mask(self.path)
         attributes["code.function.name"] = mask(self.function)

@@ -56,10 +56,10 @@ def plant() -> None:
             counter.add(1, {"note": text, "number": str(number)})
             logging.getLogger(text).warning(text)
             log.warning("a %s", note=text, fields={"inside": [text]}, operation=text)
-            logging.warning("two values: %s %r", text, {"note": text})
-            logging.warning({"structured": text})
+            logging.getLogger().warning("two values: %s %r", text, {"note": text})
+            logging.getLogger().warning({"structured": text})
             try:
-                raise Refused(text)
+                call(text)
             except Refused:
                 log.exception("failed")
             warn_once(f"planted {number}", "our own: %s %r", text, {"note": text})

@@ -111,7 +111,7 @@ class LogEncoder:
             _BODY + _sized(value),
         ]
         names = self._names
-        for name, found in record.fields:
+        for name, found in record.described():
             head = names.get(name)
             if head is None:
                 head = _FIELD_1 + _sized(_redact.mask(name).encode()) + _FIELD_2
