@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from qudag_otel._warnings import warn_once
-from qudag_otel.sdk._records import LightRecord
+from qudag_otel.sdk._records import LightRecord, OurLoggerProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qudag_otel.sdk._records import OurLoggerProvider
+    from opentelemetry.sdk._logs import LoggerProvider
 
 # What OpenTelemetry logs for each attribute that it cuts or drops, on the caller's time.
 _REPEATING: Final = ("opentelemetry.attributes",)
@@ -40,14 +40,15 @@ class Bridge:
     """
 
     def __init__(
-        self, provider: OurLoggerProvider, queues: Sequence[Callable[[Any], None]] | None = None
+        self, provider: LoggerProvider, queues: Sequence[Callable[[Any], None]] | None = None
     ) -> None:
         self._provider = provider
         self._queues = queues
         self._most = attributes_kept(provider)
         self._busy = _Busy()
         self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
-        provider.when_extended = self.leave_queues
+        if isinstance(provider, OurLoggerProvider):
+            provider.when_extended = self.leave_queues
 
     def leave_queues(self) -> None:
         """Give records to the provider: the application wants to see them."""
