@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qudag_otel import _generated
 from qudag_otel.catalogue import Alert, Attribute, Comparison, Group, Metric
 from qudag_otel.catalogue.metrics import CONTRACT, METRICS
+from qudag_otel.catalogue.sdk import SDK_METRICS
 from qudag_otel.catalogue.spans import SPANS
 from qudag_otel.catalogue.thresholds import BASELINES, CONTRACT_ALERTS
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _CONTRACT_MARK = " \N{DAGGER}"
+_EVERY = (*METRICS, *SDK_METRICS)
 _COMMAND = "python -m qudag_otel.catalogue"
 _TITLES = {
     Group.CHUNKING: "Chunking",
@@ -24,6 +26,7 @@ _TITLES = {
     Group.SYSTEM: "Messages, errors and the host",
     Group.OPERATION: "Instrumented operations",
     Group.COMPONENT: "Component availability",
+    Group.TELEMETRY: "The telemetry itself",
 }
 
 
@@ -45,14 +48,15 @@ def _head() -> Iterator[str]:
     yield (
         "A metric's name in Prometheus is its OpenTelemetry name with `_` for `.`, its unit, and "
         "`_total` on a counter. Attribute keys are the label names. Every metric carries "
-        "`node_id`, those of the swarm carry `swarm_id`. The Prometheus names and labels of "
+        "`node_id`, those of the swarm carry `swarm_id`, those of the telemetry itself what "
+        "OpenTelemetry's conventions say. The Prometheus names and labels of "
         f"the metrics marked{_CONTRACT_MARK} do not change: queries and dashboards rely on them."
     )
 
 
 def _metrics() -> Iterator[str]:
     for group, title in _TITLES.items():
-        metrics = [metric for metric in METRICS if metric.group is group]
+        metrics = [metric for metric in _EVERY if metric.group is group]
         yield from ("", f"## {title}", "")
         yield from _table(
             ("Prometheus name", "OpenTelemetry name", "kind", "unit", "labels", "meaning"),
@@ -70,13 +74,13 @@ def _metric_row(metric: Metric) -> tuple[str, ...]:
         f"`{metric.name}`",
         metric.instrument.value,
         f"`{metric.unit}`",
-        ", ".join(f"`{key}`" for key in metric.attribute_keys),
+        ", ".join(f"`{attribute.label}`" for attribute in metric.attributes),
         metric.description,
     )
 
 
 def _labels() -> Iterator[str]:
-    used = {attribute.key: attribute for metric in METRICS for attribute in metric.attributes}
+    used = {attribute.label: attribute for metric in _EVERY for attribute in metric.attributes}
     yield from ("", "## Labels", "")
     yield (
         "A value that is not listed, or one more than the limit of distinct values in a process, "

@@ -36,6 +36,7 @@ class Group(enum.Enum):
     COMPONENT = "component"
     APPLICATION = "application"
     NODE = "node"
+    TELEMETRY = "telemetry"
 
 
 class Panel(enum.Enum):
@@ -72,7 +73,7 @@ class Attribute:
     """One attribute of a metric or span.
 
     Args:
-        key: The attribute key. On metrics it is also the Prometheus label name.
+        key: The attribute key. On metrics of ours it is also the Prometheus label name.
         description: What it says, for the reference.
         values: The allowed values; empty when any value is allowed.
         limit: How many distinct values one process may report before `OTHER` takes the rest.
@@ -84,6 +85,11 @@ class Attribute:
     values: tuple[str, ...] = ()
     limit: int = 100
     example: str = ""
+
+    @property
+    def label(self) -> str:
+        """The label's name in Prometheus."""
+        return self.key.replace(".", "_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from qudag_otel.sdk._records import OurLoggerProvider
 from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
+from qudag_otel.sdk.export.observed import Observed
 from qudag_otel.sdk.export.outage import hold_exporter_lines
 from qudag_otel.sdk.export.periodic import PeriodicReader
 from qudag_otel.sdk.export.wire import RecordExporter
@@ -140,12 +141,12 @@ def exporting(settings: Settings, signal: str, name: str) -> Exporting:
         if name in _OTLP_ALIASES:
             settings.put(v.OTLP_PROTOCOL[signal], _OTLP_ALIASES[name], v.EXPORTER[signal].name)
         to = otlp.receiver(settings, signal)
-        return Exporting(otlp.load(to), signal, to.endpoint)
+        return Exporting(otlp.load(to), signal, to.endpoint, to.protocol)
     if name == CONSOLE:
-        return Exporting(functools.partial(_console, signal), signal, "the console")
+        return Exporting(functools.partial(_console, signal), signal, "the console", CONSOLE)
     hold_exporter_lines()
     factory = plugins.load(_group(signal), name, v.EXPORTER[signal].name, _BUILT_IN[signal])
-    return Exporting(factory, signal, name)
+    return Exporting(factory, signal, name, name)
 
 
 def _console(signal: str) -> SdkExporter:
@@ -217,7 +218,7 @@ def _metric_reader(settings: Settings, name: str) -> MetricReader:
     made = plugins.load(_group("metrics"), name, v.EXPORTER["metrics"].name, _BUILT_IN["metrics"])()
     if isinstance(made, Reader):
         return made
-    return PeriodicReader(Exporting(lambda: made, "metrics", name), **timing)
+    return PeriodicReader(Exporting(lambda: made, "metrics", name, name), **timing)
 
 
 def _preferences(
@@ -303,6 +304,8 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
         part.gather_from(engine)
     if tracers is not None:
         tracers.when_extended = engine.leave_spans
+    if plan.settings[v.SDK_METRICS]:
+        Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
     return engine
 
 

@@ -99,6 +99,8 @@ class Batches(Generic[T]):
         self._resting = False
         self._awake = False
         self._armed = False
+        self.began, self.came, self.calls = Tally(), Tally(), Tally()
+        """Spans of the SDK that began, items that came one by one, finished calls that came."""
         self._accounted = 0  # what was lost when a flush told last
         self._delivered = True
 
@@ -114,31 +116,36 @@ class Batches(Generic[T]):
     def put(self, item: T) -> None:
         """Queue an item; never blocks, never raises."""
         waiting = len(self._queue)
-        if waiting >= self.limit or self._ended:
+        if waiting >= self.limit or self._ended or not self._weighed(item):
             self._drop(1)
             return
-        weight = self._weigh(item)
-        if weight:
-            if int(self._heavy) + weight > HEAVY_BYTES:
-                self._drop(1)
-                return
-            self._heavy.add(weight)
-            self._weights[id(item)] = weight
         self._queue.append(item)
         self._tell(waiting + 1)
 
     def put_all(self, items: Sequence[T]) -> None:
-        """Queue finished calls, which weigh next to nothing; never blocks, never raises.
+        """Queue finished calls, most of which weigh next to nothing; never blocks, never raises.
 
         While the receiver takes what is sent, more may wait than the limit: calls are finished
         faster than any spans that the limit was made for.
         """
+        self.calls.add(len(items))
         bound = self.limit if self.failing else max(self.limit, LIGHT_ITEMS)
         room = 0 if self._ended else max(0, bound - len(self._light))
-        self._light.extend(items[:room])
-        if len(items) > room:
-            self._drop(len(items) - room)
+        taken = [item for item in items[:room] if self._weighed(item)]
+        self._light.extend(taken)
+        if len(taken) < len(items):
+            self._drop(len(items) - len(taken))
         self._tell(len(self._light))
+
+    def _weighed(self, item: T) -> bool:
+        """Account for the weight of an item, unless that is too much."""
+        weight = self._weigh(item)
+        if weight:
+            if int(self._heavy) + weight > HEAVY_BYTES:
+                return False
+            self._heavy.add(weight)
+            self._weights[id(item)] = weight
+        return True
 
     @property
     def failing(self) -> bool:
@@ -209,21 +216,23 @@ class Batches(Generic[T]):
             if not source.fetch(self.size - self._queued):
                 break
         batch: list[T] = []
-        while self._queue and len(batch) < self.size:
-            item = self._queue.popleft()
-            if self._weights:
-                self._heavy.add(-self._weights.pop(id(item), 0))
-            batch.append(item)
-        while self._light and len(batch) < self.size:
-            batch.append(self._light.popleft())
+        for waiting in (self._queue, self._light):
+            while waiting and len(batch) < self.size:
+                item = waiting.popleft()
+                self._lighten(item)
+                batch.append(item)
         return batch
+
+    def _lighten(self, item: T) -> None:
+        if self._weights:
+            self._heavy.add(-self._weights.pop(id(item), 0))
 
     def _trim(self) -> None:
         """Keep to the limit while the receiver takes nothing."""
         over = len(self._light) - self.limit
         if self.failing and over > 0:
             for _ in range(over):
-                self._light.pop()
+                self._lighten(self._light.pop())
             self._drop(over)
 
     def _rest(self) -> None:
@@ -305,10 +314,13 @@ class BatchSpans(Batches[ReadableSpan], SpanProcessor):
         super().__init__(export, weight_of_span, what="spans", **sizes)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Do nothing: a span counts when it ends."""
+        """Count a span that is recorded."""
+        del span, parent_context
+        self.began.add(1)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span, if it is sampled."""
+        self.came.add(1)
         context = span.context
         if context is not None and context.trace_flags.sampled:
             self.put(span)
@@ -330,6 +342,7 @@ class BatchLogs(Batches[ReadableLogRecord], LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a record."""
+        self.came.add(1)
         resource = log_record.resource
         if resource is None:
             return

@@ -42,10 +42,14 @@ class Exporting:
         build: Makes the exporter.
         signal: "traces", "metrics" or "logs".
         where: The receiver, as log lines name it.
+        kind: What sends it: the protocol of OTLP, or the name of the exporter.
     """
 
-    def __init__(self, build: Callable[[], SdkExporter], signal: str, where: str) -> None:
+    def __init__(
+        self, build: Callable[[], SdkExporter], signal: str, where: str, kind: str
+    ) -> None:
         self._build = build
+        self.kind = kind
         self.signal = signal
         self.where = where
         self.took: Callable[[float, str], None] | None = None

@@ -14,6 +14,7 @@ from qudag_otel.sdk.export.worker import Due, Worker
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricsData
     from opentelemetry.sdk.metrics.view import Aggregation
@@ -48,12 +49,16 @@ class PeriodicReader(MetricReader):
         self._timeout = min(timeout, _LONGEST_SECONDS)
         self._failed = False
         self._ended = False
+        self._began = 0.0
+        self.collected: Callable[[float], None] | None = None
+        """Told how many seconds each collection took."""
         self._worker = Worker("qudag-otel-metrics", interval, self._work, repeat=True)
 
     def _work(self, due: Due) -> None:
         if due is Due.LOOK:  # a collection is always whole, and made when it is due
             return
         self._failed = False
+        self._began = time.perf_counter()
         try:
             self.collect(timeout_millis=self._timeout * 1000)
         except Exception as error:  # noqa: BLE001 - an observer's failure must not end the thread
@@ -67,6 +72,8 @@ class PeriodicReader(MetricReader):
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> None:
         del timeout_millis, kwargs
+        if self.collected is not None:
+            self.collected(time.perf_counter() - self._began)
         points = sum(
             len(metric.data.data_points)
             for resource in metrics_data.resource_metrics

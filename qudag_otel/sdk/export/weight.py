@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel.sdk.fast.call import FastSpan
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMON_BYTES: Final = 16 << 10
 """What an item may weigh without being accounted for: the number that may wait bounds those."""
 _DEPTH: Final = 4
+_PLACES: Final = 4096
 
 
 def _weight(value: Any, depth: int = _DEPTH) -> int:
@@ -26,9 +29,12 @@ def _of_pairs(pairs: Mapping[Any, Any] | None, depth: int = _DEPTH) -> int:
 
 
 def weight_of_span(span: Any) -> int:
-    """The weight of a span in bytes; 0 for a common one and for a finished call."""
-    if not hasattr(span, "events"):
-        return 0
+    """The weight of a span in bytes; 0 for a common one and a plain call."""
+    if isinstance(span, FastSpan):
+        if span.more is None and span.failure is None:
+            return 0
+        # What it was given, and the text of an exception with the places of its traceback.
+        return _weight(span.more) + (len(span.failure.message) + _PLACES if span.failure else 0)
     weight = _of_pairs(span.attributes)
     for event in span.events:
         weight += _of_pairs(event.attributes)

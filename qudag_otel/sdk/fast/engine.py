@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from qudag_otel.sdk.fast.call import FastOpener, FastSpan
 
 _DRIFT_NS: Final = 1_000_000
+_EVERY_ID: Final = 1 << 64
 _TRANSIT_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 5.0
 _GOOD: Final = 3  # the length of what a call without a span leaves that ended well
@@ -75,10 +76,12 @@ class Engine:
     ) -> None:
         self.tracer: Any = None
         self._openers: tuple[FastOpener, FastOpener] | None = None
+        self._all = False
         if tracer_provider is not None:
             bound = root_bound(tracer_provider.sampler)
             if bound is not None:
                 self._openers = span_openers(bound[0], follows=bound[1])
+                self._all = bound[0] >= _EVERY_ID
             self.tracer = tracer_provider.get_tracer(SCOPE, scope_version())
         self._queues = queues
         self._listeners: list[Listener] = []
@@ -210,6 +213,12 @@ class Engine:
     def waiting(self) -> int:
         """How many finished calls with spans wait at their sites."""
         return sum([len(fast.records) for fast in self._sites() if fast.site.options.spans])
+
+    def in_flight(self) -> int:
+        """How many calls with recorded spans are under way; 0 if not every one is sampled."""
+        if not self._all:
+            return 0
+        return sum([s.site.in_flight() or 0 for s in self._sites() if s.site.options.spans])
 
     def fetch(self, most: int) -> bool:
         """Drain at most so many calls, site after site; whether more wait."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
@@ -13,7 +14,7 @@ from qudag_otel.sdk.prometheus.exposition import Exposition
 from qudag_otel.sdk.prometheus.gauges import gauge_modes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics.export import MetricsData
 
@@ -47,6 +48,8 @@ class PrometheusReader(MetricReader):
         self._declared = gauges or {}
         self._timeout = timeout
         self._scope_labels = scope_labels
+        self.collected: Callable[[float], None] | None = None
+        """Told how many seconds each collection took."""
         self._start()
 
     def _start(self) -> None:
@@ -79,7 +82,10 @@ class PrometheusReader(MetricReader):
     def _collected(self) -> MetricsData | None:
         # Observers and loggers are somebody else's: not under the lock.
         self._here.collected = None
+        began = time.perf_counter()
         self.collect(timeout_millis=self._timeout * 1000)
+        if self.collected is not None:
+            self.collected(time.perf_counter() - began)
         collected, self._here.collected = self._here.collected, None
         return collected
 

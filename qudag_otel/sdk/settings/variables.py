@@ -346,6 +346,14 @@ RESOURCE_DETECTORS: Final = _variable(
     "Further resource detectors, by entry point; host, process and service are always described.",
     PYTHON,
 )  # fmt: skip
+SDK_METRICS: Final = _variable(
+    "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", p.boolean, default=True, shown="true",
+    effect=(
+        "Metrics of the SDK itself, `otel.sdk.*`: what is queued, sent and lost. (The default of "
+        "the Python SDK is false: its own cost something at each span.)"
+    ),
+    section=PYTHON,
+)  # fmt: skip
 LOGGING_BRIDGE: Final = _variable(
     "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", p.boolean, default=True, shown="true",
     effect="Send the records of the standard library's logging where OTEL_LOGS_EXPORTER says.",
