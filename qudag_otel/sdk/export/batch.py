@@ -100,7 +100,7 @@ class Batches(Generic[T]):
         self._awake = False
         self._armed = False
         self.began, self.came, self.calls = Tally(), Tally(), Tally()
-        """Spans of the SDK that began, items that came one by one, finished calls that came."""
+        """What the SDK began, spans and records; what came, one by one; finished calls that came."""
         self._accounted = 0  # what was lost when a flush told last
         self._delivered = True
 
@@ -115,6 +115,7 @@ class Batches(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue an item; never blocks, never raises."""
+        self.came.add(1)
         waiting = len(self._queue)
         if waiting >= self.limit or self._ended or not self._weighed(item):
             self._drop(1)
@@ -320,10 +321,11 @@ class BatchSpans(Batches[ReadableSpan], SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span, if it is sampled."""
-        self.came.add(1)
         context = span.context
         if context is not None and context.trace_flags.sampled:
             self.put(span)
+        else:
+            self.came.add(1)
 
     def shutdown(self) -> None:
         """Send what is queued and end, within `CLOSE_SECONDS`."""
@@ -342,7 +344,7 @@ class BatchLogs(Batches[ReadableLogRecord], LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a record."""
-        self.came.add(1)
+        self.began.add(1)
         resource = log_record.resource
         if resource is None:
             return

@@ -85,8 +85,8 @@ class Observed:
         if spans is not None:
             self._spans(spans, engine)
         logs = next((part for part in ours if isinstance(part, BatchLogs)), None)
-        if logs is not None and not self._by_sdk:
-            self._observe(c.LOG_CREATED, lambda: [Observation(int(logs.came))])
+        if logs is not None:
+            self._logs(logs)
 
     def _component(self, kind: str) -> dict[str, str | int]:
         number = self._counted[kind]
@@ -147,6 +147,12 @@ class Observed:
 
         self._observe(c.SPAN_LIVE, lambda: [Observation(live(), _SAMPLED)])
         self._observe(c.SPAN_STARTED, lambda: [Observation(started(), _SAMPLED)])
+
+    def _logs(self, logs: BatchLogs) -> None:
+        def created() -> int:
+            return int(logs.came) - (int(logs.began) if self._by_sdk else 0)
+
+        self._observe(c.LOG_CREATED, lambda: [Observation(created())])
 
     def _collections(self, kind: str) -> Callable[[float], None] | None:
         if self._by_sdk:
