@@ -14,11 +14,12 @@ import yaml
 
 from qudag_otel.dashboards._view import Source
 from tests.servers.backends import BACKENDS, ROUTING, RULES
-from tests.servers.build import REPOSITORY, binary
+from tests.servers.build import RECIPES, REPOSITORY, binary
 from tests.servers.collectors import CONFIG
 
 pytestmark = pytest.mark.servers("compose")
 
+GO = REPOSITORY / "tests" / "servers" / "go"
 COMPOSE = REPOSITORY / "compose.yaml"
 PUBLISHED = {
     "grafana": {3001: 3000},
@@ -28,6 +29,8 @@ PUBLISHED = {
     "victorialogs": {9428: 9428},
     "collector": {4317: 4317, 4318: 4318},
 }
+
+APPLICATIONS = {"demo", "node"}
 
 
 def _parsed(path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,11 +59,11 @@ def _services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return services
 
 
-def test_project_holds_the_stack_and_the_demo_only_by_profile(project: dict[str, Any]) -> None:
-    """Six services start by themselves; the demo only where it is asked for."""
-    demo = _services(project)["demo"]
-    assert demo["profiles"] == ["demo"]
-    assert set(_services(project)) - {"demo"} == set(PUBLISHED)
+def test_project_holds_the_stack_and_applications_only_by_profile(project: dict[str, Any]) -> None:
+    """Six services start by themselves; the demo and a watched node only where asked for."""
+    by_profile = {name for name, one in _services(project).items() if one.get("profiles") == [name]}
+    assert by_profile == APPLICATIONS
+    assert set(_services(project)) - by_profile == set(PUBLISHED)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +108,26 @@ def test_collector_image_is_the_version_of_the_builder_manifest(project: dict[st
     assert image.endswith(f"opentelemetry-collector-contrib:{manifest['dist']['version']}")
 
 
+# Jaeger's module has a number of its own: 1.76.0 is the release 2.13.0.
+@pytest.mark.parametrize(
+    ("service", "module", "released"),
+    [
+        ("prometheus", "github.com/prometheus/prometheus v0.316.0", "v3.16.0"),
+        ("alertmanager", "github.com/prometheus/alertmanager v0.31.1", "v0.31.1"),
+        ("jaeger", "github.com/jaegertracing/jaeger v1.76.0", "2.13.0"),
+        ("victorialogs", "github.com/VictoriaMetrics/VictoriaLogs v1.52.1", "v1.52.1"),
+    ],
+)
+def test_images_are_the_releases_that_the_tests_build(
+    project: dict[str, Any], service: str, module: str, released: str
+) -> None:
+    """What is tested is what compose ships."""
+    assert _services(project)[service]["image"].rpartition(":")[2] == released
+    assert module in (GO / service / "go.mod").read_text()
+    said = RECIPES[service].version
+    assert not said or said.endswith(released.removeprefix("v"))
+
+
 def test_mounted_files_are_the_ones_that_the_tests_run(project: dict[str, Any]) -> None:
     """Every mounted file exists, read-only, and is the native servers' own configuration."""
     state = REPOSITORY / ".stack"
@@ -112,7 +135,7 @@ def test_mounted_files_are_the_ones_that_the_tests_run(project: dict[str, Any]) 
     for name, service in _services(project).items():
         for volume in service.get("volumes", []):
             source = Path(volume["source"])
-            if volume["type"] != "bind" or source.is_relative_to(state):
+            if volume["type"] != "bind" or source.is_relative_to(state) or name in APPLICATIONS:
                 continue
             assert source.exists(), f"{name} mounts {source}"
             assert volume["read_only"], f"{name} could write to {source}"
@@ -156,7 +179,7 @@ def test_services_start_by_health_of_what_they_need(project: dict[str, Any]) -> 
     """Each server that can has a health check, and nobody waits for one that has none."""
     services = _services(project)
     for name, service in services.items():
-        assert ("healthcheck" in service) == (name not in {"demo", "victorialogs"}), name
+        assert ("healthcheck" in service) == (name not in {*APPLICATIONS, "victorialogs"}), name
         for needed, condition in service.get("depends_on", {}).items():
             tells = "healthcheck" in services[needed]
             assert condition["condition"] == f"service_{'healthy' if tells else 'started'}", name

@@ -74,7 +74,7 @@ RECIPES: dict[str, Recipe] = {
         },
         minutes=7,
         tags="remove_all_sd",  # service discovery would bring every cloud's SDK
-        version=f"{_PROMETHEUS_VERSION}=3.14.0",
+        version=f"{_PROMETHEUS_VERSION}=3.16.0",
     ),
     "alertmanager": Recipe(
         {
