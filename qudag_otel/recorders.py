@@ -42,7 +42,7 @@ R = TypeVar("R")
 
 # Each finds the bound method of a series by the values of its labels.
 _durations: Final = Table(m.OPERATION_DURATION, "record", "operation", "component", "outcome")
-_errors: Final = Table(m.ERRORS, "add", "component", "error_type")
+_errors: Final = Table(m.ERRORS, "add", "component", "error_type", names=error_type)
 _resources: Final = Table(m.RESOURCE_USED, "set", "resource")
 _messages: Final = Table(m.MESSAGE_THROUGHPUT, "add", "message_type", "direction")
 _pool_hits: Final = Table(m.POOL_HITS, "add", "pool_type", beside=m.POOL_MISSES)
@@ -148,8 +148,8 @@ def record_error(
         error: The exception or its class, or the name of a kind of error. Not a message: each
             name is a series.
     """
-    name = error if isinstance(error, str) else error_type(error)
-    _errors[component, name, node_id]()
+    kind = error if isinstance(error, (str, type)) else error.__class__
+    _errors[component, kind, node_id]()
 
 
 def update_resource_usage(

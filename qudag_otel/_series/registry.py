@@ -72,7 +72,7 @@ def _each() -> Iterator[Series]:
 
 def _drain() -> None:
     for one in _each():
-        if one.records:
+        if one.records or one.marked:
             one.drain()
 
 

@@ -28,6 +28,7 @@ from qudag_otel.catalogue import Instrument
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.trace import Span
 
     from qudag_otel._series.labels import Labels
     from qudag_otel.catalogue import Metric
@@ -40,7 +41,7 @@ _LOOKS: Final = 512
 """After each collection this many additions look for a sampled span, for an exemplar; a counter
 that is added to less often has exact ones."""
 _FOUND: Final = 32  # what one that is found costs of these
-_GLANCES: Final = 16  # as many again each time that `LIMIT` values were handed on in between
+_GLANCES: Final = 4  # as many again each time that `LIMIT` values were handed on in between
 _ALWAYS: Final = 1 << 60
 _PATIENCE: Final = 0.2  # seconds that a collection waits for somebody who hands values on
 _ONE: Final = 1
@@ -61,6 +62,7 @@ class Series:
         "_opened",
         "_target",
         "least",
+        "marked",
         "metric",
         "records",
         "value",
@@ -75,8 +77,13 @@ class Series:
         self.zeroed = False
         self.value: float | None = None
         """What a gauge shows."""
-        self.least = HIGHEST * 2  # no value is let through before the gauge is observed
-        self.records: list[Any] = []
+        least = observers.lowest(metric)
+        self.least = -HIGHEST if least is None else least
+        """The least value that is let through."""
+        if metric.instrument is Instrument.GAUGE:
+            self.least = HIGHEST * 2  # none before it is observed
+        self.records: list[float] = []
+        self.marked: list[tuple[float, Span, int]] = []
         self.unbind()
 
     def unbind(self) -> None:
@@ -104,7 +111,9 @@ class Series:
             amount: How much, in the metric's unit.
             context: What an exemplar names the span of; the current context by default.
         """
-        if self._aside or (amount is not _ONE and amount.__class__ not in PLAIN):
+        if self._aside or (
+            amount is not _ONE and (amount.__class__ not in PLAIN or not amount >= self.least)
+        ):
             self._put(amount, context)
             return
         records = self.records
@@ -119,12 +128,16 @@ class Series:
             value: The value, in the metric's unit.
             context: What an exemplar names the span of; the current context by default.
         """
-        if self._aside or value.__class__ not in PLAIN:
+        if self._aside or value.__class__ not in PLAIN or not value >= 0:
             self._put(value, context)
             return
-        span = (_current() if context is None else context).get(SPAN_KEY)
-        records = self.records
-        records.append(value if span is None else (value, span, _now()))
+        span: Any = (_current() if context is None else context).get(SPAN_KEY)
+        if span is None:
+            records: list[Any] = self.records
+            records.append(value)
+        else:
+            records = self.marked
+            records.append((value, span, _now()))
         if len(records) > LIMIT:
             self._relieve()
 
@@ -161,9 +174,12 @@ class Series:
         """Append a value, with its span if that may become an exemplar."""
         span = trace_api.get_current_span(context)
         marked = offers == "every" or span.get_span_context().trace_flags.sampled
-        self.records.append((value, span, _now()) if marked else value)
+        if marked:
+            self.marked.append((value, span, _now()))
+        else:
+            self.records.append(value)
         self._settle(marked=marked)
-        if len(self.records) > LIMIT:
+        if len(self.records) > LIMIT or len(self.marked) > LIMIT:
             self._relieve()
 
     def _slowly(self, value: float, context: Context | None) -> None:
@@ -218,10 +234,10 @@ class Series:
             finally:
                 self._lock.release()
             self._complain(bad)
-        records = self.records
-        if len(records) > _MOST:
-            del records[:LIMIT]
-            _lost(self.metric, "the SDK takes none")
+        for records in (self.records, self.marked):
+            if len(records) > _MOST:
+                del records[:LIMIT]
+                _lost(self.metric, "the SDK takes none")
 
     def drain(self) -> None:
         """Hand on what waits; a collection follows."""
@@ -242,13 +258,12 @@ class Series:
 
     def _hand_on(self, *, wait: bool) -> list[float]:
         """Hand on, holding the lock; gives what could not be exported."""
-        records = self.records
-        count = len(records)
+        plain, marked = len(self.records), len(self.marked)
         bad: list[float] = []
         try:
-            if not count or not self._ready():
+            if not plain + marked or not self._ready():
                 return bad
-            batch = Waiting(records[:count], least=observers.lowest(self.metric))
+            batch = Waiting(self.records[:plain], self.marked[:marked])
             if self._target is None:
                 instrument = instruments.instrument(self.metric)
                 for index, value in enumerate(batch.values):
@@ -258,7 +273,8 @@ class Series:
             bad = batch.bad
         except Exception as error:  # noqa: BLE001 - the provider is somebody else's
             _lost(self.metric, error)
-        del records[:count]
+        del self.records[:plain]
+        del self.marked[:marked]
         return bad
 
     def _complain(self, bad: list[float]) -> None:
@@ -275,6 +291,7 @@ class Series:
     def forget(self) -> None:
         """Forget what was recorded and is not handed on."""
         self.records.clear()
+        self.marked.clear()
         self.value = None
         self.zeroed = False
 

@@ -22,6 +22,7 @@ class Table:
         use: "add", "record" or "set".
         labels: The labels that the values stand for, in order; a last one is the owner, or None.
         owner: The label of the owner, which is this process's by default.
+        names: Names a class that is given as a value.
         beside: A metric of the same labels that exists from then on, too: the other side of a
             ratio.
     """
@@ -33,12 +34,14 @@ class Table:
         *labels: str,
         owner: str = "node_id",
         beside: Metric | None = None,
+        names: Callable[[Any], str] | None = None,
     ) -> None:
         self._metric = metric
         self._use = use
         self._labels = labels
         self._owner = owner
         self._beside = beside
+        self._names = names
         self._found: dict[tuple[object, ...], Callable[..., None]] = {}
         on_rebind(self._found.clear)
 
@@ -50,6 +53,8 @@ class Table:
 
     def _bind(self, values: tuple[Any, ...]) -> Callable[..., None]:
         *named, owner = values
+        if self._names is not None:
+            named = [self._names(one) if isinstance(one, type) else one for one in named]
         labels = dict(zip(self._labels, named, strict=True))
         if owner is not None:
             labels[self._owner] = owner

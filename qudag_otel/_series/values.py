@@ -23,6 +23,10 @@ def number(value: object) -> int | float | None:
     Returns:
         An int or a float itself, never of a derived class, and finite; None if there is none.
     """
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if type(value) is int and -_INT64 <= value < _INT64:
+        return value
     if isinstance(value, (str, bytes, bytearray)):
         return None  # "5" is a mistake, not a number
     converted: Any = value

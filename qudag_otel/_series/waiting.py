@@ -3,71 +3,70 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
-from qudag_otel._series.values import PLAIN, number
+from qudag_otel._series.values import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from opentelemetry.trace import Span
 
 _WHOLE: Final = 2**53
 
 
 class Waiting:
-    """Measurements of one attribute set: values that can be exported, those with a span, the rest.
+    """Measurements of one attribute set: those that can be exported, and the rest.
 
     Args:
-        records: Values, or tuples of value, span and time.
-        least: The least value that the metric takes; None if it takes any.
+        plain: Numbers.
+        marked: Numbers with the span that they were made in and their time.
     """
 
-    __slots__ = ("_marks", "_now", "bad", "values")
+    __slots__ = ("_marked", "_now", "_plain", "bad", "values")
 
-    def __init__(self, records: list[Any], *, least: float | None) -> None:
+    def __init__(self, plain: list[float], marked: Sequence[tuple[float, Span, int]]) -> None:
         self._now = time.time_ns()
-        values: list[Any] = [one[0] if type(one) is tuple else one for one in records]
-        self.values: Sequence[float] = values
+        self._marked = marked
+        self.values = [*plain, *[one[0] for one in marked]] if marked else plain
         self.bad: list[float] = []
-        if not _usable(values, least):
-            kept: list[tuple[float, Any]] = []
-            for given, record in zip(values, records, strict=True):
-                value = number(given)
-                if value is None or (least is not None and value < least):
-                    self.bad.append(given)
-                else:
-                    kept.append((value, record))
-            self.values = [value for value, _ in kept]
-            records = [record for _, record in kept]
-        self._marks: dict[int, Any] = {
-            index: one for index, one in enumerate(records) if type(one) is tuple
-        }
+        total = sum(self.values)
+        # Infinities fail the first, integers beyond 64 bits and overflows the second.
+        if not (total - total == 0 and -_WHOLE < total < _WHOLE):
+            self._sort_out(plain)
+        self._plain = len(self.values) - len(self._marked)
+
+    def _sort_out(self, plain: list[float]) -> None:
+        def usable(value: float) -> bool:
+            if number(value) is not None:
+                return True
+            self.bad.append(value)
+            return False
+
+        kept = [value for value in plain if usable(value)]
+        self._marked = [one for one in self._marked if usable(one[0])]
+        values = [*kept, *[one[0] for one in self._marked]]
+        self.values = [number(value) or 0 for value in values]
 
     def time(self, index: int, /) -> int:
         """When one was made, or now, in nanoseconds since the epoch."""
-        mark = self._marks.get(index)
-        return self._now if mark is None else mark[2]
+        return self._now if index < self._plain else self._marked[index - self._plain][2]
 
     def context(self, index: int, /) -> Context:
         """A context with the span that one was made in."""
-        mark = self._marks.get(index)
-        return Context() if mark is None else trace_api.set_span_in_context(mark[1], Context())
+        if index < self._plain:
+            return Context()
+        return trace_api.set_span_in_context(self._marked[index - self._plain][1], Context())
 
     def sampled(self) -> Iterator[int]:
         """Those that were made in a sampled span, the last one first."""
-        for index in reversed(self._marks):
-            if self._marks[index][1].get_span_context().trace_flags.sampled:
-                yield index
-
-
-def _usable(values: Sequence[float], least: float | None) -> bool:
-    """Whether all values can be exported as they are."""
-    if not PLAIN.issuperset(map(type, values)):
-        return False
-    total = sum(values)
-    # NaN and infinities fail the first, integers beyond 64 bits and overflows the second.
-    return (
-        total - total == 0 and -_WHOLE < total < _WHOLE and (least is None or min(values) >= least)
-    )
+        seen, is_sampled = None, False
+        for index in range(len(self._marked) - 1, -1, -1):
+            span = self._marked[index][1]
+            if span is not seen:
+                seen, is_sampled = span, span.get_span_context().trace_flags.sampled
+            if is_sampled:
+                yield self._plain + index

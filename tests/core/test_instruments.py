@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -199,6 +200,9 @@ def test_observing_during_a_collection_does_not_deadlock(telemetry: Captured) ->
     collecting.join(20)
     assert read == [1.0]
     started[0].join(20)
+    deadline = time.monotonic() + 20
+    while not telemetry.points("qudag_swarm_queue_depth") and time.monotonic() < deadline:
+        pass  # made by a thread that waited for the collection's end
     assert telemetry.value("qudag_swarm_queue_depth") == 2.0
     for stop in stops:
         stop()
