@@ -6,12 +6,14 @@ import enum
 import logging
 import platform
 import socket
-import urllib.parse
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import instrumented
+from qudag_otel._query.http import why
 from qudag_otel.catalogue.metrics import OPERATION_DURATION
+from qudag_otel.cli import _probe as probe
 from qudag_otel.cli._extras import EXTRAS, install, installed
 from qudag_otel.cli._scrape import scrape
 from qudag_otel.sdk import ConfigurationError, configure
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from qudag_otel.sdk import Telemetry
-
-CONNECT_SECONDS: Final = 3.0
+    from qudag_otel.sdk.export.otlp import Receiver
 
 _PACKAGES: Final = (
     "qudag-otel",
@@ -37,7 +38,6 @@ _PACKAGES: Final = (
     "grpcio",
     "psutil",
 )
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Level(enum.IntEnum):
@@ -104,6 +104,10 @@ def examine(
         yield Finding(Level.NOTE, f"{settings[v.CONFIG_FILE]} decides what is exported, and where")
         yield from _tested("everything that the file names", environ, timeout_seconds)
         return
+    refused = list(_accepted(environ))
+    yield from refused
+    if any(one.level is Level.FAIL for one in refused):
+        return
     for signal in v.SIGNALS:
         yield from _signal(settings, signal, environ, timeout_seconds)
 
@@ -118,11 +122,11 @@ def _signal(
         yield _port(settings[v.PROMETHEUS_HOST], settings[v.PROMETHEUS_PORT])
     if "otlp" in names:
         try:
-            finding = _reachable(signal, receiver(settings, signal).endpoint)
+            found = list(_reachable(receiver(settings, signal)))
         except ConfigurationError as error:
-            finding = Finding(Level.FAIL, f"{signal}: {error}")
-        yield finding
-        if finding.level is Level.FAIL:
+            found = [Finding(Level.FAIL, f"{signal}: {error}")]
+        yield from found
+        if any(one.level is Level.FAIL for one in found):
             return
     # The console would only be written to; what was never named would be sent by default.
     tested = [name for name in names if name != "console"]
@@ -154,41 +158,59 @@ def _port(host: str, port: int) -> Finding:
         )
 
 
-def _reachable(signal: str, url: str) -> Finding:
-    if "://" in url and urllib.parse.urlsplit(url).scheme not in _PORTS:
-        return Finding(Level.OK, f"{signal}: {url} is gRPC's own to find; the test below tells")
-    parts = urllib.parse.urlsplit(url if "://" in url else f"//{url}")
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 4317)
-    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removeprefix("//")
+def _reachable(to: Receiver) -> Iterator[Finding]:
+    """Whether a receiver is there and speaks what is set; the test goes on if nothing fails."""
+    at = probe.address(to.endpoint)
+    if at is None:
+        words = f"{to.signal}: {to.endpoint} is gRPC's own to find; the test below tells"
+        yield Finding(Level.OK, words)
+        return
+    proxy = probe.proxy(to, at)
+    if proxy:
+        words = f"{to.signal}: {at.shown} is asked through a proxy, {proxy}; NO_PROXY excepts hosts"
+        yield Finding(Level.NOTE, words)
+        return
     try:
-        with socket.create_connection((host, port), CONNECT_SECONDS):
-            return Finding(Level.OK, f"{signal}: {shown} accepts connections")
+        mistake = probe.mistake(to, at)
     except OSError as error:
-        return Finding(
+        yield Finding(
             Level.FAIL,
-            f"{signal}: {shown} is unreachable ({error}); start a receiver there, "
-            f"or set {v.OTLP_ENDPOINT[signal].name} or {v.EXPORTER[signal].name}",
+            f"{to.signal}: {at.shown} is unreachable ({why(error)}); start a receiver there, "
+            f"or set {v.OTLP_ENDPOINT[to.signal].name} or {v.EXPORTER[to.signal].name}",
         )
+        return
+    if mistake:
+        yield Finding(Level.FAIL, f"{to.signal}: {at.shown} accepts connections, but {mistake}")
+    else:
+        yield Finding(Level.OK, f"{to.signal}: {at.shown} accepts connections")
+
+
+def _accepted(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether `configure()` takes it all, as it is, with nothing exported."""
+    silent = {v.EXPORTER[signal].name: "none" for signal in v.SIGNALS}
+    complaints: list[str] = []
+    try:
+        with _listening(complaints), configure(environ={**environ, **silent}, sigterm=False):
+            pass
+    except ConfigurationError as error:
+        yield Finding(Level.FAIL, str(error))
+    yield from (Finding(Level.NOTE, text) for text in dict.fromkeys(complaints))
 
 
 def _tested(what: str, environ: Mapping[str, str], timeout_seconds: float) -> Iterator[Finding]:
-    complaints = _Complaints()
-    logger = logging.getLogger()
-    logger.addHandler(complaints)
+    complaints: list[str] = []
     try:
-        with configure(environ=environ, sigterm=False) as telemetry:
+        with _listening(complaints), configure(environ=environ, sigterm=False) as telemetry:
             with instrumented.block("doctor", component="doctor"):
                 logging.getLogger("qudag.doctor").warning("a test of qudag-otel doctor")
             acknowledged = telemetry.force_flush(timeout_seconds) and _served(telemetry)
     except ConfigurationError as error:
         yield Finding(Level.FAIL, f"{what}: {error}")
         return
-    finally:
-        logger.removeHandler(complaints)
     if acknowledged:
         yield Finding(Level.OK, f"{what}: acknowledged")
     else:
-        reason = complaints.latest or f"no answer within {timeout_seconds:g} s"
+        reason = complaints[-1] if complaints else f"no answer within {timeout_seconds:g} s"
         yield Finding(Level.FAIL, f"{what}: not acknowledged: {reason}")
 
 
@@ -199,13 +221,22 @@ def _served(telemetry: Telemetry) -> bool:
     return f"{OPERATION_DURATION.prometheus_name}_count" in scrape(telemetry.metrics_url).samples
 
 
-class _Complaints(logging.Handler):
-    """Remembers what the exporters complained about, and keeps it off the screen."""
+@contextmanager
+def _listening(complaints: list[str]) -> Iterator[None]:
+    """Note what set-up and exporters complain about, and keep it off the screen."""
+    handler = _Complaints(complaints)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
-    def __init__(self) -> None:
+
+class _Complaints(logging.Handler):
+    def __init__(self, complaints: list[str]) -> None:
         super().__init__(logging.WARNING)
-        self.latest = ""
+        self._complaints = complaints
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.partition(".")[0] in {"qudag_otel", "opentelemetry"}:
-            self.latest = record.getMessage()
+            self._complaints.append(record.getMessage())

@@ -29,7 +29,7 @@ NAMED: Mapping[str, Sequence[str]] = {
              "error-burst", "stall", "cpu", "memory", "OTEL_EXPORTER_OTLP_ENDPOINT"),
     "top": ("URL", "--interval", "--rounds"),
     "node": ("ADDRESS", "--interval", "--timeout", "--token-file", "--explain", "RPC_AUTH_TOKEN"),
-    "doctor": ("--all", "--timeout"),
+    "doctor": ("--all", "--timeout", "--json"),
     "metrics": ("NAME", "--json", "--contract"),
     "dashboards": ("export", "picture"),
     "dashboards export": ("--dir", "--url", "--folder", "--module"),
