@@ -22,7 +22,7 @@ from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from qudag_otel.sdk import Telemetry
     from qudag_otel.sdk.export.otlp import Receiver
@@ -222,7 +222,7 @@ def _served(telemetry: Telemetry) -> bool:
 
 
 @contextmanager
-def _listening(complaints: list[str]) -> Iterator[None]:
+def _listening(complaints: list[str]) -> Generator[None]:
     """Note what set-up and exporters complain about, and keep it off the screen."""
     handler = _Complaints(complaints)
     logging.getLogger().addHandler(handler)
