@@ -56,7 +56,11 @@ def _merged(role: str) -> dict[str, Any]:
 
 
 @pytest.mark.servers("collector")
-@pytest.mark.parametrize("waits", [{}, QUICK], ids=["defaults", "variables set"])
+@pytest.mark.parametrize(
+    "waits",
+    [{}, {**QUICK, "OTELCOL_LOGS_HEADERS": "{X-Scope-OrgID: tenant}"}],
+    ids=["defaults", "variables set"],
+)
 @pytest.mark.parametrize("role", ROLES)
 def test_collector_files_of_each_role_are_valid(
     role: str, waits: Mapping[str, str], tmp_path: Path

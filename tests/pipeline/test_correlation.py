@@ -133,6 +133,17 @@ def test_log_to_trace_link_reads_the_trace_id_from_the_line(
     assert eventually(lambda: _spans(pipeline, trace_id)) == [SPAN]
 
 
+def test_line_is_stored_with_few_stream_fields_and_without_what_nobody_asks_for(
+    pipeline: Pipeline, linked: Linked
+) -> None:
+    """The gateway's headers: each combination of stream fields would be a stream of its own."""
+    assert linked
+    line = eventually(lambda: _line(pipeline))
+    assert line["_stream"] == f'{{service.name="{SERVICE}"}}'
+    assert line["qudag.node.id"] == "n-1"
+    assert [name for name in line if name.startswith(("telemetry.sdk.", "process."))] == []
+
+
 def test_trace_to_metrics_links_select_existing_series(pipeline: Pipeline, linked: Linked) -> None:
     """Every query behind a span finds series of this span's metrics."""
     link = _sources()["jaeger"]["jsonData"]["tracesToMetrics"]
