@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, cast
 
 from qudag_otel._calls.failure import Failure
@@ -16,27 +17,37 @@ OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime",
 """What a record has by itself; "message" and "asctime" by formatters, "taskName" by 3.12."""
 
 _KNOWN: Final = OWN.union(CONTEXT)
+_FIRST: Final = tuple(vars(logging.makeLogRecord({})))
+_LAST_OF_OWN: Final = len(_FIRST) - 1
 
 
-def extra(context: Mapping[str, str | None], metadata: Mapping[str, object]) -> dict[str, object]:
-    """The `extra` of a record: context and metadata side by side, as OTLP attributes have them.
+def add(fields: dict[str, object], metadata: Mapping[str, object]) -> None:
+    """Add metadata to the fields of a record, as OTLP attributes have them: side by side.
 
     Fields without a value are left out. Metadata named like a field of `logging` or of the
     context is renamed to `metadata.<name>`. Values are copied: they may change afterwards.
     """
-    fields: dict[str, object] = {key: value for key, value in context.items() if value is not None}
     for key, value in metadata.items():
         if value is not None:
             fields[f"metadata.{key}" if key in _KNOWN else key] = attribute(key, value)
-    return fields
+
+
+def given(record: logging.LogRecord) -> Iterable[tuple[str, Any]]:
+    """What was added to a record, as it is; without looking at each field that all records have.
+
+    A factory of the application's own adds behind those, as a record is filled when it is made.
+    """
+    items = record.__dict__.items()
+    behind: Iterator[tuple[str, Any]] = islice(items, _LAST_OF_OWN, None)
+    if next(behind, ("",))[0] != _FIRST[-1]:
+        behind = iter(items)
+    return [pair for pair in behind if pair[0] not in OWN]
 
 
 def metadata(record: logging.LogRecord) -> list[tuple[str, Any]]:
     """What a record carries beside its message and context, as it is."""
     return [
-        (key.removeprefix("metadata."), value)
-        for key, value in record.__dict__.items()
-        if key not in _KNOWN
+        (key.removeprefix("metadata."), value) for key, value in given(record) if key not in CONTEXT
     ]
 
 

@@ -6,23 +6,35 @@ import json
 import logging
 import time
 from json.encoder import encode_basestring
-from typing import Final
+from typing import Final, TypeVar
 
 from opentelemetry import trace
 
-from qudag_otel._logs_fields import body, exception, metadata
+from qudag_otel._logs_fields import body, exception, given, metadata
 from qudag_otel._redact import attribute, exportable, mask
 from qudag_otel.catalogue.spans import COMPONENT, NODE, OPERATION, RECORD
 
-# The key in a line, and the field of the record it is read from.
-_CONTEXT: Final = (
-    ("node", NODE.key),
-    ("component", COMPONENT.key),
-    ("operation", OPERATION.key),
-    ("record", RECORD.key),
-)
+# The key in a line, by the field of the record it is read from.
+_CONTEXT: Final = {
+    NODE.key: "node",
+    COMPONENT.key: "component",
+    OPERATION.key: "operation",
+    RECORD.key: "record",
+}
+_KEPT: Final = 1000
+_SIMPLE: Final = frozenset({str, int, float, bool})
+_INFINITE: Final = ("inf", "-inf")
+_MILLIS: Final = tuple(f".{number:03d}Z" for number in range(1000))
+
+T = TypeVar("T")
+
 _quote = encode_basestring
+_heads: dict[tuple[str, str], str] = {}
+_keys: dict[str, str] = {}
+_inside = {name: f',"{key}":' for name, key in _CONTEXT.items()}
+# Most lines are of the same second and of the same span as the one before.
 _second: tuple[int, str] = (0, "")
+_span: tuple[int, int, tuple[str, str]] = (0, 0, ("", ""))
 
 
 def timestamp(seconds: float) -> str:
@@ -31,24 +43,31 @@ def timestamp(seconds: float) -> str:
     Args:
         seconds: The time in seconds since the epoch.
     """
-    global _second  # noqa: PLW0603 - most lines are of the same second as the one before
+    global _second  # noqa: PLW0603 - see there
     whole = int(seconds)
     known, text = _second
     if known != whole:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
         _second = whole, text
-    return f"{text}.{int((seconds - whole) * 1000):03d}Z"
+    return text + _MILLIS[int((seconds - whole) * 1000)]
 
 
 def _ids() -> tuple[str, str] | None:
     """Trace and span id of the span that is current where the record is formatted."""
+    global _span  # noqa: PLW0603 - see there
     span = trace.get_current_span()
     if span is trace.INVALID_SPAN:
         return None
     found = span.get_span_context()
-    if not found.trace_id or not found.span_id:
+    trace_id, span_id = found.trace_id, found.span_id
+    if not trace_id or not span_id:
         return None
-    return f"{found.trace_id:032x}", f"{found.span_id:016x}"
+    known = _span
+    if known[1] == span_id and known[0] == trace_id:
+        return known[2]
+    ids = f"{trace_id:032x}", f"{span_id:016x}"
+    _span = trace_id, span_id, ids
+    return ids
 
 
 class JsonFormatter(logging.Formatter):
@@ -61,23 +80,30 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line."""
-        line = (
-            f'{{"timestamp":"{timestamp(record.created)}",'
-            f'"level":{_quote(mask(record.levelname.lower()))},'
-            f'"logger":{_quote(mask(record.name))},"message":{_json("", body(record))}'
-        )
-        fields = record.__dict__
-        for key, name in _CONTEXT:
-            value = fields.get(name)
-            if value is not None:
-                line += f',"{key}":{_json(name, value)}'
+        where = record.levelname, record.name
+        head = _heads.get(where)
+        if head is None:
+            level, logger = _quote(mask(where[0].lower())), _quote(mask(where[1]))
+            head = _kept(_heads, where, f'","level":{level},"logger":{logger},"message":')
+        message = body(record)
+        text = _quote(message) if isinstance(message, str) else _json("", message)
+        line = f'{{"timestamp":"{timestamp(record.created)}{head}{text}'
+        pairs: list[str] = []
+        for name, value in given(record):
+            key = _inside.get(name)
+            if key is not None:
+                line += key + _json(name, value)
+                continue
+            key = _keys.get(name)
+            if key is None:
+                shown = _quote(mask(name.removeprefix("metadata.")))
+                key = _kept(_keys, name, f"{shown}:")
+            pairs.append(key + _json(name, value))
         ids = _ids()
         if ids:
             line += f',"trace_id":"{ids[0]}","span_id":"{ids[1]}"'
-        rest = metadata(record)
-        if rest:
-            pairs = ",".join([f"{_quote(mask(key))}:{_json(key, value)}" for key, value in rest])
-            line += f',"metadata":{{{pairs}}}'
+        if pairs:
+            line += f',"metadata":{{{",".join(pairs)}}}'
         if record.exc_info:
             line += f',"exception":{_quote(exception(record))}'
         if record.stack_info:
@@ -113,14 +139,24 @@ class TextFormatter(logging.Formatter):
         return line
 
 
+def _kept(known: dict[T, str], key: T, text: str) -> str:
+    if len(known) >= _KEPT:
+        known.clear()
+    known[key] = text
+    return text
+
+
 def _json(name: str, value: object) -> str:
     """A value as JSON, masked by its name and by its text."""
     kind = value.__class__
-    if kind is str or kind is int:
+    if kind in _SIMPLE:
         found = attribute(name, value)
-        return _quote(found) if isinstance(found, str) else str(found)
-    if kind is bool:
-        return "true" if value else "false"
+        if found.__class__ is str:
+            return _quote(found)
+        if kind is not bool and found == found:  # noqa: PLR0124 - not NaN
+            text = repr(found)
+            if text not in _INFINITE:
+                return text
     return json.dumps(exportable(value, name=name), ensure_ascii=False, separators=(",", ":"))
 
 

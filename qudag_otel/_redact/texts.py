@@ -36,6 +36,10 @@ _PROSE: Final = 10  # letters: `token: unexpected` is a sentence
 
 _NAME: Final = re.compile(r"[\w.\-]*+")
 _LONGEST_NAME: Final = 256
+# A text without any of these has no name with a value, no URL and no word before a secret in it.
+_TELLING: Final = re.compile(
+    r"[=:>'\"%@]|--|[IiAa][Ss][ \t]|[Rr][Ee][Rr][ \t+]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]"
+)
 # What separates a name from its value: name=, "name": , name['x'] =, name%3D, name>, 'name', 'x'.
 _SEPARATOR: Final = re.compile(
     r"""(?:\\*+["'\])]|%5[Dd]|%2[27])*+(?:[ \t]*+"""
@@ -117,12 +121,25 @@ def valid(text: str) -> str:
     return text
 
 
-def _scanned(text: str) -> str:  # noqa: C901 - one step after the other
-    lower = _lower(text)
+def _scanned(text: str) -> str:
     found = text
     for literal in _learned:
         if literal in found:
             found = found.replace(literal, MASK)
+    if _TELLING.search(text):
+        found = _told(found)
+    for own in _patterns:
+        found = own.sub(MASK, found)
+    if len(found) >= _LEAST_TOKEN:
+        masked = TOKEN.sub(_token, found)
+        return found if masked == found else masked
+    return found
+
+
+def _told(text: str) -> str:
+    """Mask what the words or characters around it make a secret."""
+    lower = _lower(text)
+    found = text
     if PEM.needles[0] in lower:
         found = PEM.pattern.sub(PEM.kept, found)
     if "://" in found:
@@ -135,11 +152,6 @@ def _scanned(text: str) -> str:  # noqa: C901 - one step after the other
             if needle in lower:
                 found = pattern.sub(kept, found)
                 break
-    for own in _patterns:
-        found = own.sub(MASK, found)
-    if len(found) >= _LEAST_TOKEN:
-        masked = TOKEN.sub(_token, found)
-        return found if masked == found else masked
     return found
 
 

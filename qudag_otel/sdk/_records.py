@@ -13,9 +13,9 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from qudag_otel._logs_fields import OWN, body, failure
+from qudag_otel._logs_fields import body, failure, given
 from qudag_otel._otel.context import CURRENT, SPAN_KEY
-from qudag_otel._redact import exportable, mask
+from qudag_otel._redact import exportable, mask, safe_text
 
 if TYPE_CHECKING:
     import logging
@@ -50,12 +50,13 @@ class LightRecord:
 
     def __init__(self, record: logging.LogRecord, resource: Resource) -> None:
         self.resource = resource
-        self.name = record.name
-        self.level = record.levelno
-        self.level_name = record.levelname
-        self.path = record.pathname
-        self.function = record.funcName
-        self.line = record.lineno
+        # Any of these may be anything: a record can be made by hand.
+        self.name = _word(record.name)
+        self.level = _count(record.levelno)
+        self.level_name = _word(record.levelname)
+        self.path = _word(record.pathname)
+        self.function = _word(record.funcName)
+        self.line = _count(record.lineno)
         self.created = int(record.created * 1e9)
         self.observed = time.time_ns()
         message = record.msg
@@ -63,8 +64,7 @@ class LightRecord:
         self.body: Any = message if message.__class__ is str and not record.args else body(record)
         self.fields: list[tuple[str, Any]] = [
             (key, value if value.__class__ in _AS_IT_IS else exportable(value, name=key))
-            for key, value in record.__dict__.items()
-            if key not in OWN
+            for key, value in given(record)
         ]
         self.event_name = ""
         self.failure: Failure | None = None
@@ -132,6 +132,16 @@ class LightRecord:
         )
 
 
+def _word(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else safe_text(value)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and abs(value) < 1 << 31 else 0
+
+
 def severity(level: int) -> SeverityNumber:
     """Translate a level: ten of the standard library's are four of OpenTelemetry's."""
     if level <= 0:
@@ -142,7 +152,7 @@ def severity(level: int) -> SeverityNumber:
 
 def severity_text(level_name: str) -> str:
     """Translate a level's name."""
-    return _LEVEL_NAMES.get(level_name) or mask(str(level_name))
+    return _LEVEL_NAMES.get(level_name) or mask(level_name)
 
 
 class OurLoggerProvider(LoggerProvider):

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from qudag_otel import _redact
 from qudag_otel._otel.encoders import encoder
+from qudag_otel._warnings import warn_once
 from qudag_otel.sdk._records import severity, severity_text
 from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast.encode import varint
@@ -86,14 +87,19 @@ class LogEncoder:
         """An ExportLogsServiceRequest."""
         groups: dict[int, tuple[Resource, dict[str, list[bytes]]]] = {}
         for record in records:
+            try:
+                encoded = _FIELD_2 + _sized(self._record(record))
+            except Exception as error:  # noqa: BLE001 - one record must not cost the others
+                warn_once(f"record:{type(error).__name__}", "a log record was lost: %r", error)
+                continue
             _, scopes = groups.setdefault(id(record.resource), (record.resource, {}))
-            scopes.setdefault(record.name, []).append(_FIELD_2 + _sized(self._record(record)))
+            scopes.setdefault(record.name, []).append(encoded)
         parts: list[bytes] = []
         for resource, scopes in groups.values():
             inside = [self._head(resource)]
-            for name, encoded in scopes.items():
+            for name, logged in scopes.items():
                 scope = _FIELD_1 + _sized(_FIELD_1 + _sized(_redact.mask(name).encode()))
-                inside.append(_FIELD_2 + _sized(scope + b"".join(encoded)))
+                inside.append(_FIELD_2 + _sized(scope + b"".join(logged)))
             parts.append(_FIELD_1 + _sized(b"".join(inside)))
         return b"".join(parts)
 
