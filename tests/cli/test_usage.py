@@ -36,6 +36,9 @@ NAMED: Mapping[str, Sequence[str]] = {
     "dashboards picture": ("--output", "--prometheus", "--minutes"),
     "alerts": ("export",),
     "alerts export": ("--dir", "--format", "--module", "--node"),
+    "stack": ("export", "check"),
+    "stack export": ("--dir", "--force"),
+    "stack check": ("--dir",),
     "baseline": ("record", "check", "show"),
     "baseline record": ("--output", "--prometheus", "--end", "--node", "--swarm", "--match",
                         "--measure", "--window", "--step"),
@@ -44,10 +47,11 @@ NAMED: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 # What they ask for before they look at anything else; what asks for a further word has nothing.
 REQUIRED: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("dashboards", "alerts", "baseline"), ()),
+    **dict.fromkeys(("dashboards", "alerts", "stack", "baseline"), ()),
     "dashboards export": ("--dir", "folder"),
     "dashboards picture": ("-o", "picture.png"),
     "alerts export": ("--dir", "folder"),
+    "stack export": ("--dir", "folder"),
     "baseline record": ("-o", "file"),
     "baseline check": ("file",),
     "baseline show": ("file",),

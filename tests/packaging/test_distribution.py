@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qudag_otel.catalogue.metrics import METRICS
+from qudag_otel.stack import _files
 from tests.packaging.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ with configure(prometheus_port=0, traces_exporter="none", logs_exporter="none") 
     print(urlopen(telemetry.metrics_url).read().decode())
 """
 
+# The stack's files; its Dockerfile is written for the version, the Makefile's part stays behind.
+_STACK = {*_files.files(), "collector-config/stack.mk"} - {"Dockerfile"}
+
 
 def _names(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
@@ -71,9 +75,10 @@ def _sources(folder: str, top: str) -> set[str]:
 
 class TestWheel:
     def test_wheel_holds_both_import_roots_and_nothing_else(self, wheel: Path) -> None:
-        """Every file of the two roots is there; no test, benchmark or dashboard is."""
+        """Every file of the two roots and of the stack is there; no test or benchmark is."""
         code = {name for name in _names(wheel) if not name.startswith(f"{_STEM}.dist-info/")}
         expected = _sources("qudag_otel", ".") | _sources("instrumentation", "instrumentation")
+        expected |= {f"qudag_otel/stack/files/{name}" for name in _STACK}
         assert code == expected
 
     def test_wheel_leaves_the_namespace_to_opentelemetry(self, wheel: Path) -> None:
@@ -172,6 +177,18 @@ class TestInstalled:
         assert result.returncode == 2
         assert "pip install 'qudag-otel[" in result.stderr
         assert "Traceback" not in result.stderr
+
+    def test_stack_is_exported_without_the_clone(
+        self, installed: Installed, tmp_path: Path
+    ) -> None:
+        """What the wheel writes is what the clone writes, and it passes its own check."""
+        result = installed.run("qudag-otel", "stack", "export", "--dir", tmp_path / "stack")
+        assert (result.returncode, result.stderr) == (0, "")
+        for name, content in _files.files().items():
+            assert (tmp_path / "stack" / name).read_bytes() == content
+        told = installed.run("qudag-otel", "stack", "check", "--dir", tmp_path / "stack")
+        assert told.returncode == 2
+        assert "pip install 'qudag-otel[generate]'" in told.stderr
 
     def test_instrument_command_finds_the_distro(self, installed: Installed) -> None:
         """`opentelemetry-instrument` sets up an untouched program from the environment."""

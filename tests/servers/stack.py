@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+from qudag_otel.stack import _files
 from tests.servers.build import REPOSITORY
 from tests.servers.native import NativeStack, StackError, is_free, ports_of, taken
 
@@ -128,23 +128,9 @@ def _engine(*arguments: str) -> str:
 
 
 def prepare(state: Path) -> None:
-    """Make what compose mounts: the queues' folder, and Grafana's password on the first start.
-
-    The state folder itself is for this user only. What is in it has to be readable, and the
-    queues writable, by the users inside the containers.
-    """
-    state.mkdir(parents=True, exist_ok=True)
-    state.chmod(0o700)
-    queues = state / "queues"
-    queues.mkdir(exist_ok=True)
-    queues.chmod(0o777)
-    password = state / "grafana_admin_password"
-    if not password.exists():
-        # Nothing may hold half a password, so it gets its name when it is complete.
-        fresh = password.with_suffix(".new")
-        fresh.write_text(secrets.token_urlsafe(24))
-        fresh.chmod(0o444)
-        fresh.rename(password)
+    """Make what compose mounts, and tell the password of Grafana when it is new."""
+    if _files.prepare(state):
+        password = state / "grafana_admin_password"
         _say(f"Grafana: user admin, password {password.read_text()} (kept in {password})")
 
 

@@ -1,0 +1,78 @@
+"""`qudag-otel stack`: the servers around an application, as files for Docker Compose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qudag_otel.cli._command import DONE, FOUND, CommandError
+
+if TYPE_CHECKING:
+    import argparse
+
+_NEXT: Final = """\
+start it:      docker compose --file {folder}/compose.yaml up --detach --wait
+check it:      qudag-otel stack check --dir {folder}
+then send to:  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317
+look at:       http://127.0.0.1:3001 (Grafana; user admin, password in {password})"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommand's options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    export = actions.add_parser(
+        "export",
+        help="write Collector, Prometheus, Alertmanager, log store, Jaeger and Grafana files",
+    )
+    export.add_argument("--dir", type=Path, required=True, help="the folder to write to")
+    export.add_argument(
+        "--force", action="store_true", help="overwrite files that differ from what is written"
+    )
+    check = actions.add_parser("check", help="tell what is wrong with such a folder")
+    check.add_argument(
+        "--dir", type=Path, default=Path(), help="the folder with compose.yaml (this one)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it."""
+    return {"export": _export, "check": _check}[arguments.action](arguments)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from qudag_otel.stack import _files
+
+    folder: Path = arguments.dir
+    try:
+        differing = [
+            name
+            for name, content in _files.files().items()
+            if (folder / name).exists() and (folder / name).read_bytes() != content
+        ]
+        if differing and not arguments.force:
+            raise CommandError(
+                f"{folder} has other files than would be written: {', '.join(differing)}; "
+                "choose another folder, or overwrite them with --force"
+            )
+        for path in _files.export(folder):
+            print(path)
+    except OSError as error:
+        raise CommandError(f"cannot write to {folder}: {error}") from error
+    password = folder / _files.STATE / _files.KEPT[1]
+    print(_NEXT.format(folder=folder, password=password))
+    return DONE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from qudag_otel.stack import _check as stack
+
+    if not (arguments.dir / "compose.yaml").is_file():
+        raise CommandError(
+            f"there is no compose.yaml in {arguments.dir}: write one with "
+            f"`qudag-otel stack export --dir {arguments.dir}`"
+        )
+    worst = DONE
+    for level, text in stack.check(arguments.dir):
+        print(f"  {level.value:<5} {text}", flush=True)
+        worst = FOUND if level is stack.Level.FAIL else worst
+    return worst
