@@ -73,14 +73,22 @@ class Application:
         self._metrics.shutdown()
         self._logs.shutdown()
 
-    def log(self, body: AnyValue, attributes: Mapping[str, AnyValue] | None = None) -> None:
+    def log(
+        self,
+        body: AnyValue,
+        attributes: Mapping[str, AnyValue] | None = None,
+        *,
+        severity: str = "INFO",
+        event: str | None = None,
+    ) -> None:
         """Emit one log record in the current context."""
         self._logs.get_logger("tests.pipeline").emit(
             LogRecord(
                 severity_number=SeverityNumber.INFO,
-                severity_text="INFO",
+                severity_text=severity,
                 body=body,
                 attributes=attributes or {},
+                event_name=event,
             )
         )
 

@@ -10,7 +10,17 @@ import pytest
 import zstandard
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import SpanLimits
-from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlags, format_trace_id
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    format_trace_id,
+    set_span_in_context,
+)
 
 from tests.pipeline.application import Application
 from tests.servers.collectors import CONFIG, QUICK, Collector, Pipeline
@@ -33,7 +43,9 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlQ2FuYXJ5"
 PRIVATE_KEY = "MC4CAQAwBQYDK2VwBCIEIPlantedPlantedPlanted"
 PEER = "12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X"
 ADDRESS = "203.0.113.77"
-SECRETS = (PASSWORD, TOKEN, JWT, PRIVATE_KEY, PEER, ADDRESS)
+WORDS = "zebraquagga okapitapir"
+HEX = "9f8e7d6c" * 8
+SECRETS = (PASSWORD, TOKEN, JWT, PRIVATE_KEY, PEER, ADDRESS, *WORDS.split(), HEX)
 
 BY_NAME: Mapping[str, str] = {
     "password": PASSWORD,
@@ -50,6 +62,11 @@ BY_SHAPE: Mapping[str, str] = {
     "claim": f"{MARK} {JWT}",
     "url.full": f"https://user:{PASSWORD}@example.test/{MARK}",
     "db.query.text": f"CONNECT {MARK} password='{PASSWORD}'",
+    "several": f'{MARK} {{"password": "{WORDS}", "n": 1}}',
+    "phrase": f"{MARK} mnemonic: {WORDS} impala",
+    "option": f"{MARK} run --token {TOKEN} --verbose",
+    "dsn": f"{MARK} postgres://u:{PASSWORD}/x@{PASSWORD}@db/app redis://:{PASSWORD}@cache",
+    "raw": f"{MARK} derived {HEX}",
     "dial": f"{MARK} /ip4/{ADDRESS}/tcp/4001/p2p/{PEER}",
 }
 IN_LIST = (MARK, f"token={TOKEN}")
@@ -62,9 +79,12 @@ TEXT = (
 def _slip(app: Application) -> str:
     """Let the secrets into every place that a signal has; the trace's id."""
     attributes: dict[str, AttributeValue] = {**BY_NAME, **BY_SHAPE, "arguments": IN_LIST}
+    state = TraceState([("vendor", f"token:{TOKEN}")])
+    context = SpanContext(9, 9, is_remote=True, trace_flags=TraceFlags(1), trace_state=state)
     link = Link(SpanContext(7, 7, is_remote=True, trace_flags=TraceFlags(1)), attributes)
     with app.tracer.start_as_current_span(
         f"open {MARK}?token={TOKEN}",
+        context=set_span_in_context(NonRecordingSpan(context)),
         attributes={**attributes, "sampling.force": True},
         links=[link],
     ) as span:
@@ -74,6 +94,7 @@ def _slip(app: Application) -> str:
         app.log(TEXT, {**BY_NAME, **BY_SHAPE, "arguments": IN_LIST})
         nested: dict[str, AnyValue] = {**BY_NAME, **BY_SHAPE, "arguments": IN_LIST}
         app.log({"event": MARK, "nested": nested, "list": [TEXT]})
+        app.log(TEXT.encode(), severity=f"token={TOKEN}", event=f"{MARK} password={PASSWORD}")
         labels = {"mark": MARK, "password": PASSWORD, "note": BY_SHAPE["note"]}
         app.meter.create_counter("tests.slips").add(1, labels)
         app.meter.create_histogram("tests.slip.duration").record(1, labels)
@@ -121,7 +142,7 @@ def _answers(pipeline: Pipeline, trace: str) -> dict[str, str]:
         "target": str(query("target_info")),
     }
     assert [name for name, text in found.items() if MARK not in text] == []
-    assert found["lines"].count("trace_id") == 2
+    assert found["lines"].count("trace_id") == 3
     exemplar = str(exemplars('{__name__=~"tests_slip_.+_bucket"}'))
     assert exemplar.count(trace) == 2
     return {**found, "exemplars": exemplar}
