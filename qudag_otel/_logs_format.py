@@ -151,7 +151,7 @@ def _json(name: str, value: object) -> str:
     kind = value.__class__
     if kind in _SIMPLE:
         found = attribute(name, value)
-        if found.__class__ is str:
+        if isinstance(found, str):
             return _quote(found)
         if kind is not bool and found == found:  # noqa: PLR0124 - not NaN
             text = repr(found)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 from opentelemetry.trace import Status, StatusCode
 
 from qudag_otel._calls.outcome import Outcome
+from qudag_otel._calls.signal import SIGNALS
 from qudag_otel.errors import error_type
 
 if TYPE_CHECKING:
@@ -261,7 +262,8 @@ def describe(span: Span, outcome: Outcome, failure: Failure | None, at: int | No
         at: When, in nanoseconds since the epoch; now by default.
     """
     if failure is not None:
-        span.add_event("exception", failure.attributes(), at)
+        if SIGNALS.events:
+            span.add_event("exception", failure.attributes(), at)
         span.set_attribute("error.type", failure.type)
         span.set_status(Status(StatusCode.ERROR, failure.description))
     elif outcome not in (Outcome.OK, Outcome.ERROR):

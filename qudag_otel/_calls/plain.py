@@ -12,6 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status, StatusCo
 
 from qudag_otel._calls.failure import describe, failure_of, text_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
+from qudag_otel._calls.signal import SIGNALS, emit
 from qudag_otel._otel.context import detach, suppressed
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
@@ -105,7 +106,10 @@ class PlainCall:
         outcome = outcome or Outcome.ERROR
         failure = None
         if error is not None and outcome is Outcome.ERROR:
-            failure = guarded(site, failure_of, error, self.span.get_span_context().span_id)
+            own = self.span.get_span_context()
+            failure = guarded(site, failure_of, error, own.span_id)
+            if SIGNALS.logs and failure is not None and self._context is not None:
+                guarded(site, emit, failure, own)
         if outcome is Outcome.OK and guarded(site, _says_error, self.span):
             outcome = Outcome.ERROR
         if site.options.metrics:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel import _warnings, identity, instruments
+from qudag_otel._calls.signal import SIGNALS
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel._otel.propagators import propagate
 from qudag_otel._redact import texts
@@ -130,7 +131,9 @@ def configure(
         if _current is not None and _current.live:
             _compare(_current, arguments)
             return _current
-        settings = Settings(os.environ if environ is None else environ, _given(arguments))
+        environ = os.environ if environ is None else environ
+        settings = Settings(environ, _given(arguments))
+        SIGNALS.choose(environ)
         for name, problem in settings.ignored.items():
             warn_once(f"variable:{name}", "%s It counts as false.", problem)
         for name, meant in settings.suspects.items():
@@ -246,4 +249,5 @@ def reset() -> None:
         instruments.reset()
         _warnings.reset()
         texts.reset()
+        SIGNALS.choose(os.environ)
         _SDK_LOGGER.setLevel(logging.NOTSET)

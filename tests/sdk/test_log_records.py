@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry._logs import LogRecord, get_logger, get_logger_provider
 from opentelemetry.instrumentation.log_utils import std_to_otel
 from opentelemetry.sdk._logs import LoggingHandler, LogRecordProcessor
+from opentelemetry.sdk.trace import SpanProcessor
 
 from qudag_otel import configure, instrumented, log_to_stderr
 from qudag_otel import get_logger as component_logger
@@ -151,6 +152,10 @@ def test_exception_whose_text_fails_is_exported(receiver: Receiver) -> None:
     found = attributes(record.attributes)
     assert "Unprintable" in str(found["exception.type"])
     assert "Traceback (most recent call last)" in str(found["exception.stacktrace"])
+
+
+class Starting(SpanProcessor):
+    """Wants to see spans start: calls go by the slower road."""
 
 
 class Seen(LogRecordProcessor):
@@ -327,3 +332,49 @@ def test_line_that_cannot_be_written_is_lost_and_nothing_else(
         if kind == "full":
             with pytest.raises(OSError, match="space"):
                 stream.close()
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "events", "records"),
+    [("", 1, 0), ("logs", 0, 1), ("logs/dup", 1, 1), ("logs,logs/dup", 1, 1), ("other", 1, 0)],
+)
+def test_exception_goes_to_the_chosen_signal(
+    receiver: Receiver, wanted: str, events: int, records: int, fast: bool
+) -> None:
+    """As an event, as a log record of the failing span, or as both; once for all it passes."""
+    telemetry = exporting(
+        receiver,
+        OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=wanted,
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_TRACES_SAMPLER="always_on" if fast else "parentbased_traceidratio",
+    )
+
+    @instrumented
+    def inner() -> None:
+        raise ValueError("password=hunter2")
+
+    @instrumented
+    def outer() -> None:
+        inner()
+
+    if not fast:
+        provider: Any = trace.get_tracer_provider()
+        provider.add_span_processor(Starting())
+    with pytest.raises(ValueError, match="hunter2"):
+        outer()
+    telemetry.force_flush()
+
+    spans = {span.name.rpartition(".")[2]: span for span in receiver.spans()}
+    found = receiver.logs()
+    assert (len(spans["inner"].events), len(found)) == (events, records)
+    assert spans["inner"].status.message == "ValueError: password=[redacted]"
+    for record in found:
+        said = attributes(record.attributes)
+        assert record.span_id == spans["inner"].span_id
+        assert (said["exception.type"], said["exception.message"]) == (
+            "ValueError",
+            "password=[redacted]",
+        )
+        assert "in inner" in str(said["exception.stacktrace"])

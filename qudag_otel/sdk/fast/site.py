@@ -11,6 +11,7 @@ from opentelemetry.trace import set_span_in_context
 from qudag_otel._calls.failure import describe, failure_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
+from qudag_otel._calls.signal import SIGNALS, emit
 from qudag_otel._otel.spans import readable, sdk_span
 from qudag_otel.errors import error_type
 from qudag_otel.sdk.export import redacting
@@ -74,6 +75,8 @@ class FastSite:
             outcome = outcome_of(error, options.expected, options.ends)
             if outcome is Outcome.ERROR:
                 call.failure = failure_of(error, call.span_id)
+                if SIGNALS.logs:
+                    emit(call.failure, call.get_span_context())
             call.outcome = outcome
         except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
             complain(self.site, trouble)
