@@ -67,11 +67,11 @@ def later(call: Call, result: Any, end: End) -> Any:
     call.pause()
     kind = _class(result)
     if kind is CoroutineType:
-        made: Any = _coroutine(Pending(call, end, closes=True), result)
+        made: Any = _coroutine(Pending(call, end, result), result)
         made.__name__, made.__qualname__ = result.__name__, result.__qualname__
         return made
     if kind is GeneratorType:
-        return _legacy(Pending(call, end, closes=True), result)
+        return _legacy(Pending(call, end, result), result)
     follow = getattr(result, "add_done_callback", None)
     if callable(follow):
 
@@ -82,28 +82,30 @@ def later(call: Call, result: Any, end: End) -> Any:
         return result
     from qudag_otel._calls.proxies import awaited
 
-    return awaited(result, Pending(call, end, closes=False))
+    return awaited(result, Pending(call, end))
 
 
 class Pending:
     """A call whose awaitable nobody has awaited yet; if nobody ever does, it ends by itself."""
 
-    __slots__ = ("call", "closes", "end")
+    __slots__ = ("_awaitable", "call", "end")
 
-    def __init__(self, call: Call, end: End, *, closes: bool) -> None:
+    def __init__(self, call: Call, end: End, awaitable: Any = None) -> None:
         self.call = call
-        self.closes = closes
         self.end: End | None = end
+        self._awaitable = awaitable
 
     def take(self) -> End | None:
         """What ends the call, for the first who awaits; None for all others."""
-        end, self.end = self.end, None
+        end, self.end, self._awaitable = self.end, None, None
         return end
 
     def __del__(self) -> None:
-        end = self.take()
+        awaitable, end = self._awaitable, self.take()
+        if awaitable is not None:
+            awaitable.close()  # who dropped or closed what stands for it is told by that
         if end is not None:
-            end(None, GeneratorExit() if self.closes else None)
+            end(None, None if awaitable is None else GeneratorExit())
 
 
 async def _coroutine(pending: Pending, awaitable: Any) -> Any:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 import sys
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, Final, cast
 
@@ -36,6 +38,7 @@ _FIRST_FRAMES, _LAST_FRAMES = 16, 48
 _CHAIN_LIMIT: Final = 8
 _TEXT_LIMIT: Final = 64 * 1024
 _NEAR: Final = 64
+_HERE: Final = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - as code objects say it
 _CAUSED: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _DURING: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 # Their text is more than a line with class and message; Python's own formatter writes them.
@@ -210,43 +213,50 @@ def _frame(place: tuple[CodeType, int, int]) -> traceback.FrameSummary:
 class _Last(threading.local):
     """The exception that this thread's latest failed call met: addresses only, and its span."""
 
+    at = 0
     error = 0
     trace = 0
-    code: CodeType | None = None
+    place: tuple[CodeType | None, int] = (None, 0)
     span = 0
 
 
 _last = _Last()
 
 
-def failure_of(error: BaseException, span: int) -> Failure:
+def failure_of(error: BaseException, span: int, began: int) -> Failure:
     """What is kept of the exception that ends a call.
 
     Args:
         error: The exception.
         span: The id of the call's span.
+        began: When the call began, by `time.perf_counter_ns`.
     """
     trace = error.__traceback__
-    reference = _met(error, trace)
+    reference = _met(trace) if _last.error == id(error) and _last.at >= began else 0
     failure = Failure(error, reference)
+    _last.at = time.perf_counter_ns()
     _last.error, _last.trace = id(error), id(trace)
-    _last.code = None if trace is None else trace.tb_frame.f_code
+    _last.place = _place(trace)
     _last.span = reference or span
     return failure
 
 
-def _met(error: BaseException, trace: TracebackType | None) -> int:
-    """The span on which this exception was written a moment ago; 0 if it was not.
+def _place(trace: TracebackType | None) -> tuple[CodeType | None, int]:
+    return (None, 0) if trace is None else (trace.tb_frame.f_code, trace.tb_lasti)
 
-    It was if its traceback passes where it was then: an address can be taken again, but not by
-    an entry of the same code below this frame, as that frame is the other call's own.
+
+def _met(trace: TracebackType | None) -> int:
+    """The span on which this exception was written during this call; 0 if it was not.
+
+    It was if its traceback passes the place where it was then. Addresses may have been taken
+    again by a later exception; it does not pass the same place below the frames of this call.
     """
-    if _last.error != id(error):
-        return 0
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+        trace = trace.tb_next
     for _ in range(_NEAR):
         if trace is None:
             break
-        if id(trace) == _last.trace and trace.tb_frame.f_code is _last.code:
+        if id(trace) == _last.trace and _place(trace) == _last.place:
             return _last.span
         trace = trace.tb_next
     return 0

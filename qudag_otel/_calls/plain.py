@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 class PlainCall:
     """One call: a span of the application's tracer provider, a record in its meter provider."""
 
-    __slots__ = ("_ambient", "_began", "_context", "_ended", "_site", "_token", "span")
+    __slots__ = (
+        "_ambient", "_began", "_context", "_ended", "_shown", "_site", "_token", "span",
+    )  # fmt: skip
 
     span: Span
 
@@ -42,6 +44,7 @@ class PlainCall:
         self.span = INVALID_SPAN
         self._ambient: Context | None = None
         self._context: Context | None = None
+        self._shown: Context | None = None
         self._token: Token[Context] | None = None
         if site.options.spans:
             guarded(site, self._open, values)
@@ -67,23 +70,29 @@ class PlainCall:
 
     def resume(self) -> None:
         """Make the call's span current."""
-        if self._context is not None:
-            # A generator may be resumed where other values are in the context.
-            self._ambient = context_api.get_current()
-            self._context = trace_api.set_span_in_context(self.span, self._ambient)
-            self._token = context_api.attach(self._context)
+        if self._context is None:
+            return
+        ambient = context_api.get_current()
+        if ambient is not self._shown:  # a generator may be resumed where other values are
+            self._ambient = ambient
+            self._context = trace_api.set_span_in_context(self.span, ambient)
+            self._shown = None
+        self._token = context_api.attach(self._context)
 
     def pause(self) -> None:
         """Give the context back as it was at `resume`, with what the body attached since."""
         token, self._token = self._token, None
-        if token is None or self._ambient is None:
+        if token is None:
             return
         current = context_api.get_current()
         if current is self._context:
             detach(token)
-        elif trace_api.get_current_span(current) is self.span:
+            return
+        self._context = self._shown = current  # of the next step, if that is taken from here
+        if trace_api.get_current_span(current) is self.span:
             around = trace_api.get_current_span(self._ambient)
-            context_api.attach(trace_api.set_span_in_context(around, current))
+            self._shown = trace_api.set_span_in_context(around, current)
+            context_api.attach(self._shown)
 
     def leave(self) -> None:
         """Give the context back, and record that the call ended well."""
@@ -107,7 +116,7 @@ class PlainCall:
         failure = None
         if error is not None and outcome is Outcome.ERROR:
             own = self.span.get_span_context()
-            failure = guarded(site, failure_of, error, own.span_id)
+            failure = guarded(site, failure_of, error, own.span_id, self._began)
             if SIGNALS.logs and failure is not None and self._context is not None:
                 guarded(site, emit, failure, own)
         if outcome is Outcome.OK and guarded(site, _says_error, self.span):

@@ -71,6 +71,7 @@ class FastSpan(Span):
         "outcome",
         "parent_id",
         "remote",
+        "shown",
         "site",
         "span_id",
         "token",
@@ -88,6 +89,7 @@ class FastSpan(Span):
     outcome: Outcome | None
     parent_id: int
     remote: SpanContext | None
+    shown: Context | None
     site: FastSite
     span_id: int
     token: Token[Context] | None
@@ -107,9 +109,11 @@ class FastSpan(Span):
     def resume(self) -> None:
         """Make this span current; cheap where the context is the one of the last step."""
         ambient = _get()
-        if ambient is not self.ambient:
+        shown = self.shown
+        if ambient is not shown and (ambient is not self.ambient or shown is not None):
             self.ambient = ambient
             self.context = Context({**ambient, SPAN_KEY: self})
+            self.shown = None
         self.token = _set(cast("Context", self.context))
 
     def pause(self) -> None:
@@ -121,11 +125,14 @@ class FastSpan(Span):
         if current is self.context:
             with suppress(ValueError):  # closed by the garbage collector, in another context
                 _reset(token)
-        elif current.get(SPAN_KEY) is self:
+            return
+        self.context = self.shown = current  # of the next step, if that is taken from here
+        if current.get(SPAN_KEY) is self:
             around = {**current}
             del around[SPAN_KEY]
             former = cast("Context", self.ambient).get(SPAN_KEY)
-            _set(Context(around if former is None else {**around, SPAN_KEY: former}))
+            self.shown = Context(around if former is None else {**around, SPAN_KEY: former})
+            _set(self.shown)
 
     def leave(self) -> None:
         """Give the context back, and record that the call ended well."""
@@ -137,7 +144,9 @@ class FastSpan(Span):
                 _reset(token)
             except ValueError:  # see pause
                 pass
-        self.ambient = self.context = None  # a context refers to its span: no cycles in the queue
+        self.ambient = self.context = self.shown = (
+            None  # a context refers to its span: no cycles in the queue
+        )
         self.site.records.append(self)
 
     def fail(self, error: BaseException) -> None:
@@ -150,7 +159,7 @@ class FastSpan(Span):
                 _reset(token)
             except ValueError:  # see pause
                 pass
-        self.ambient = self.context = None
+        self.ambient = self.context = self.shown = None
         # First: where the stack is used up, this is all that still works.
         self.outcome = Outcome.ERROR
         try:
@@ -332,7 +341,8 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
         span.site = fast
         span.values = values
         span.span_id = bits(64) or 1
-        span.more = span.failure = span.outcome = span.ambient = span.context = span.token = None
+        span.more = span.failure = span.outcome = span.token = None
+        span.ambient = span.context = span.shown = None
         span.ended = 0
         if not fast.count() & mask:
             fast.relieve()
@@ -366,6 +376,7 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
         span.span_id = bits(64) or 1
         span.more = span.failure = span.outcome = None
         span.ended = 0
+        span.shown = None
         span.ambient = ambient
         context = span.context = Context({**ambient, span_key: span})
         # Last, and side by side: where the stack is used up, none of them happens.

@@ -74,7 +74,7 @@ class FastSite:
             options = self.site.options
             outcome = outcome_of(error, options.expected, options.ends)
             if outcome is Outcome.ERROR:
-                call.failure = failure_of(error, call.span_id)
+                call.failure = failure_of(error, call.span_id, call.began)
                 if SIGNALS.logs:
                     emit(call.failure, call.get_span_context())
             call.outcome = outcome

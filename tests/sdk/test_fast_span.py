@@ -1,0 +1,251 @@
+"""The light span that is current while a decorated function runs."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
+
+from qudag_otel import instrumented
+from qudag_otel._calls.plain import bind
+from qudag_otel._calls.registry import bound_with
+from qudag_otel.sdk.fast.call import FastSpan
+from qudag_otel.sdk.fast.engine import Engine
+from tests.sdk import programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READABLE = sorted(
+    name
+    for name in dir(ReadableSpan)
+    if not name.startswith(("_", "instrumentation_info"))
+    and not callable(getattr(ReadableSpan, name))
+)
+
+
+class Road:
+    """The fast road with providers of a test's own."""
+
+    def __init__(self) -> None:
+        self.finished: list[FastSpan] = []
+        self.tracers = TracerProvider(
+            shutdown_on_exit=False, span_limits=SpanLimits(max_events=4, max_attributes=8)
+        )
+        self.engine = Engine(
+            self.tracers, MeterProvider(shutdown_on_exit=False), [self.finished.extend]
+        )
+
+    def exported(self) -> list[ReadableSpan]:
+        """What has ended so far."""
+        self.engine.drain_all()
+        return [call.site.readable(call) for call in self.finished]
+
+
+@pytest.fixture
+def road() -> Iterator[Road]:
+    """The fast road."""
+    with bound_with(bind):
+        made = Road()
+        made.engine.install()
+        yield made
+        made.engine.uninstall()
+
+
+def test_span_in_hand_answers_as_the_sdk_s_does(road: Road) -> None:
+    """Log processors, bridges and users read what it is and what has been done to it."""
+    linked = Link(SpanContext(7, 8, is_remote=True))
+
+    @instrumented(name="child", kind=trace.SpanKind.CLIENT, links=[linked], attributes={"a": 1})
+    def child() -> None:
+        span: Any = trace.get_current_span()
+        assert isinstance(span, FastSpan)
+        span.set_attribute("b", [1, 2])
+        span.add_event("event", {"c": 3})
+        span.set_status(StatusCode.ERROR, "said so")
+        seen.append({name: getattr(span, name) for name in READABLE})
+        seen.append(span.is_recording())
+        held.append(span)
+
+    @instrumented(name="parent")
+    def parent() -> SpanContext:
+        child()
+        return trace.get_current_span().get_span_context()
+
+    seen: list[Any] = []
+    held: list[Any] = []
+    above = parent()
+    found, recording = seen
+    assert recording
+    assert (found["name"], found["kind"]) == ("child", trace.SpanKind.CLIENT)
+    assert (found["parent"].span_id, found["parent"].trace_id) == (above.span_id, above.trace_id)
+    assert (found["attributes"]["a"], found["attributes"]["b"]) == (1, (1, 2))
+    assert [event.name for event in found["events"]] == ["event"]
+    assert [link.context.span_id for link in found["links"]] == [8]
+    assert found["status"].description == "said so"
+    assert found["start_time"] > 0
+    assert found["end_time"] is None
+    assert found["resource"] is road.tracers.resource
+    assert held[0].end_time >= held[0].start_time
+    assert not held[0].is_recording()
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        held[0].nonsense  # noqa: B018 - it raises
+
+
+def test_what_is_done_to_a_span_after_its_end_changes_nothing(road: Road) -> None:
+    """A span that somebody kept has ended."""
+    held: list[Any] = []
+    instrumented(name="kept")(lambda: held.append(trace.get_current_span()))()
+    held[0].set_attribute("late", value=True)
+    held[0].add_event("late")
+    held[0].update_name("late")
+    (span,) = road.exported()
+    assert span.name == "kept"
+    assert "late" not in (span.attributes or {})
+    assert not span.events
+
+
+def test_value_that_changes_later_is_exported_as_it_was(road: Road) -> None:
+    """Lists and attributes of events are copied when they are given."""
+    values, attributes = ["first"], {"key": "first"}
+
+    @instrumented(name="copies")
+    def copies() -> None:
+        span = trace.get_current_span()
+        span.set_attribute("values", values)
+        span.add_event("event", attributes)
+        values.append("later")
+        attributes["key"] = "later"
+
+    copies()
+    (span,) = road.exported()
+    assert (span.attributes or {})["values"] == ("first",)
+    assert dict(span.events[0].attributes or {}) == {"key": "first"}
+
+
+def test_span_with_very_many_operations_is_bounded(road: Road) -> None:
+    """The limits hold while it runs, and the counts of what was dropped are right."""
+
+    @instrumented(name="many")
+    def many() -> None:
+        span: Any = trace.get_current_span()
+        for number in range(5000):
+            span.add_event(f"event {number}")
+        assert len(span.more) < 300
+        span.set_attribute("last", value=True)
+        assert span.attributes["last"]
+
+    many()
+    (span,) = road.exported()
+    assert [event.name for event in span.events] == [f"event {n}" for n in range(4996, 5000)]
+    assert span.dropped_events == 4996
+    assert (span.attributes or {})["last"] is True
+
+
+def test_finished_span_holds_no_exception_and_no_frame(road: Road) -> None:
+    """What waits for export keeps nothing of the application's alive."""
+    import gc
+    import weakref
+
+    class Fault(Exception):
+        """An error of this test."""
+
+    class Thing:
+        """A local variable."""
+
+    alive: list[weakref.ref[Any]] = []
+
+    @instrumented(name="fails")
+    def fails() -> None:
+        thing = Thing()
+        error = Fault()
+        alive.extend((weakref.ref(thing), weakref.ref(error)))
+        raise error
+
+    with pytest.raises(Fault):
+        fails()
+    gc.collect()
+    assert [reference() for reference in alive] == [None, None]
+    (span,) = road.exported()
+    assert "raise error" in str((span.events[0].attributes or {})["exception.stacktrace"])
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_unsampled_span_keeps_nothing(road: Road, sampled: bool) -> None:
+    """Only its status, which is the call's outcome."""
+    around = SpanContext(5, 6, is_remote=True, trace_flags=TraceFlags(int(sampled)))
+
+    @instrumented(name="maybe")
+    def maybe() -> Any:
+        span: Any = trace.get_current_span()
+        span.set_attribute("a", 1)
+        span.record_exception(ValueError())
+        assert span.is_recording() == sampled
+        return span.more
+
+    with trace.use_span(NonRecordingSpan(around)):
+        assert bool(maybe()) == sampled
+
+
+FORK = """
+    import os, sys
+    sys.path.insert(0, {folder!r})
+    from qudag_otel import configure, instrumented
+    from qudag_otel._calls.registry import all_sites
+    from tests.sdk.receiver import Receiver
+
+    def in_flight():
+        return sum(site.in_flight() or 0 for site in all_sites() if site.options.metrics)
+
+    {setup}
+
+    @instrumented(name="work")
+    def work(): pass
+
+    @instrumented(name="timed", spans=False)
+    def timed(): pass
+
+    @instrumented(name="forks", spans={spans})
+    def forks():
+        work()
+        return os.fork()
+
+    for _ in range(50):
+        work(); timed()
+    pid = forks()
+    if pid == 0:
+        work(); timed()
+        print("child", in_flight(), flush=True)
+        if telemetry: telemetry.shutdown()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    print("parent", in_flight())
+    if telemetry: telemetry.shutdown()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("spans", [True, False])
+@pytest.mark.parametrize("ours", [True, False], ids=["configured", "api alone"])
+def test_child_of_a_fork_starts_at_zero(tmp_path: Path, ours: bool, spans: bool) -> None:
+    """Calls that the parent began are its own: none is in flight in the child."""
+    setup = "telemetry = None"
+    if ours:
+        setup = (
+            "telemetry = configure(traces_exporter='console', metrics_exporter='none',"
+            " logs_exporter='none', environ={})"
+        )
+    program = FORK.format(folder=str(Path.cwd()), setup=setup, spans=spans)
+    out, _ = programs.run(tmp_path, textwrap.dedent(program), {})
+    lines = out.splitlines()
+    assert "child 0" in lines
+    assert "parent 0" in lines
+    assert out.count('"name": "forks"') == int(ours and spans)
+    assert out.count('"name": "work"') == (52 * ours)
