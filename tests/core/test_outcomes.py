@@ -36,12 +36,14 @@ class Fault(Exception):
 
 def named(module: str, name: str, base: type[BaseException] = Exception) -> BaseException:
     """An exception of a library that is not installed here."""
-    return type(name, (base,), {"__module__": module})()
+    made: BaseException = type(name, (base,), {"__module__": module})()
+    return made
 
 
 def child_of(error: BaseException) -> BaseException:
     """One of a class that the application derived from it."""
-    return type("Own", (type(error),), {"__module__": "application"})()
+    made: BaseException = type("Own", (type(error),), {"__module__": "application"})()
+    return made
 
 
 ENDS: list[tuple[BaseException, str]] = [
@@ -379,7 +381,7 @@ def test_stacktrace_is_what_python_writes(telemetry: Captured) -> None:
 
     def cause() -> None:
         try:
-            {}["missing"]
+            dict[str, int]()["missing"]
         except KeyError as error:
             raise ValueError("two\nlines") from error
 

@@ -86,8 +86,12 @@ TROUBLE: dict[str, Callable[[], TracerProvider]] = {
 }
 
 
-def _bad_reservoir(**_: Any) -> BadReservoir:
+def _bad_reservoir(**_: Any) -> Any:
     return BadReservoir(size=1)
+
+
+def _factory(_: object) -> Any:
+    return _bad_reservoir
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ def test_call_goes_on_where_a_plug_in_raises(
 
 def test_reservoir_that_raises_ends_no_drain(caplog: pytest.LogCaptureFixture) -> None:
     """Thousands of calls, whose caller drains, and a drain on a thread of ours."""
-    view = View(instrument_name="*", exemplar_reservoir_factory=lambda _: _bad_reservoir)
+    view = View(instrument_name="*", exemplar_reservoir_factory=_factory)
     meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False, views=[view])
     got: list[Any] = []
     engine = Engine(_tracers(), meters, [got.extend])
