@@ -118,6 +118,7 @@ def observed(metric: Metric, read: Callable[[], Iterable[Observation]]) -> None:
     The SDK makes it under the lock that a collection holds: where one is under way, in this thread
     or in another, a thread of its own waits for its end.
     """
+    follow()
     made = _here()
     if metric.name in made.instruments:
         return

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LIMIT: Final = 512
 """How many values wait before one that records hands them on itself."""
 
-_MOST: Final = 64 * LIMIT  # never reached but where the SDK is stuck in a collection
+_MOST: Final = 1 << 20  # 8 MB; never reached but where the SDK is stuck in a collection
 _LOOKS: Final = 512
 """After each collection this many additions look for a sampled span, for an exemplar; a counter
 that is added to less often has exact ones."""
@@ -184,7 +184,6 @@ class Series:
 
     def _slowly(self, value: float, context: Context | None) -> None:
         """Through the API, unless this thread is just making the instrument."""
-        instruments.follow()
         if not _binding.acquire(blocking=False):
             self.records.append(value)
             return
@@ -204,6 +203,7 @@ class Series:
         """Bind to the instrument that is now; False where it is being made."""
         if self._opened:
             return True
+        instruments.follow()
         if not _binding.acquire(blocking=False):
             return False  # by this thread, interrupted, or by another that will be done soon
         try:
