@@ -28,6 +28,7 @@ from qudag_otel.sdk.export.periodic import PeriodicReader
 from qudag_otel.sdk.export.wire import RecordExporter
 from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider, fast_spans
 from qudag_otel.sdk.fast.export import CallExporter
+from qudag_otel.sdk.fast.following import following, follows
 from qudag_otel.sdk.settings import plugins, sampling
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
@@ -94,6 +95,7 @@ class Plan:
         self.log_limits = sampling.log_limits(settings)
         self.exemplar_filter = sampling.exemplar_filter(settings)
         self.prometheus: PrometheusReader | None = None
+        self.following: BatchSpans | None = None
 
     @property
     def parts(self) -> Iterator[SpanProcessor | MetricReader | LogRecordProcessor]:
@@ -104,9 +106,11 @@ class Plan:
 
     def closing(self) -> list[BatchSpans | BatchLogs | PeriodicReader]:
         """List the parts of ours that send what they hold before the program ends."""
-        return [
+        ours: list[BatchSpans | BatchLogs | PeriodicReader] = [
             part for part in self.parts if isinstance(part, (BatchSpans, BatchLogs, PeriodicReader))
         ]
+        # First, as the application's processors may export what they are given.
+        return ours if self.following is None else [self.following, *ours]
 
 
 def exporters(settings: Settings, signal: str) -> tuple[str, ...]:
@@ -292,18 +296,27 @@ def build_meter_provider(plan: Plan) -> MeterProvider:
 def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvider) -> Engine:
     """Make the fast path for providers that are all ours.
 
-    Spans take it where nobody but our exporters looks at them: not with a processor, sampler or
-    id generator of the application's own.
+    Spans take it where nobody but our exporters, and processors that only want ended spans, looks
+    at them: not with a sampler or id generator of the application's own.
     """
     ours = [part for part in plan.span_processors if isinstance(part, BatchSpans)]
-    eligible = (
-        tracers is not None and len(ours) == len(plan.span_processors) and fast_spans(tracers)
-    )
+    others = [part for part in plan.span_processors if not isinstance(part, BatchSpans)]
+    eligible = tracers is not None and all(map(follows, others)) and fast_spans(tracers)
+    if eligible and others:
+        plan.following = following(others)
+        ours.append(plan.following)
     engine = Engine(tracers if eligible else None, meters, [part.put_all for part in ours])
     for part in ours:
         part.gather_from(engine)
     if tracers is not None:
-        tracers.when_extended = engine.leave_spans
+
+        def extended(processor: SpanProcessor) -> None:
+            if plan.following is None or not follows(processor):
+                engine.leave_spans()
+            else:
+                others.append(processor)
+
+        tracers.when_extended = extended
     if plan.settings[v.SDK_METRICS]:
         Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
     return engine

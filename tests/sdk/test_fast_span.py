@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import textwrap
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
 
-from qudag_otel import instrumented
+from qudag_otel import configure, instrumented, sdk
 from qudag_otel._calls.plain import bind
 from qudag_otel._calls.registry import bound_with
 from qudag_otel.sdk.fast.call import FastSpan
@@ -249,3 +251,78 @@ def test_child_of_a_fork_starts_at_zero(tmp_path: Path, ours: bool, spans: bool)
     assert "parent 0" in lines
     assert out.count('"name": "forks"') == int(ours and spans)
     assert out.count('"name": "work"') == (52 * ours)
+
+
+class Ended(SpanProcessor):
+    """Only wants ended spans."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.kinds: set[str] = set()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Note one."""
+        self.names.append(span.name)
+        self.kinds.add(self.current())
+
+    @staticmethod
+    def current() -> str:
+        return threading.current_thread().name
+
+
+class Started(Ended):
+    """Wants to see them start."""
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        """Put something on it."""
+        span.set_attribute("started", value=True)
+
+
+class Failing(SpanProcessor):
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.name == "light":  # the SDK itself lets the application see it
+            raise RuntimeError("a processor's own")
+
+
+def _is_light() -> bool:
+    return type(trace.get_current_span()) is FastSpan
+
+
+@pytest.fixture
+def configured() -> Iterator[Any]:
+    """`configure`, undone."""
+    yield functools.partial(
+        configure, traces_exporter="none", metrics_exporter="none", logs_exporter="none",
+        sigterm=False, environ={},
+    )  # fmt: skip
+    sdk.reset()
+
+
+def test_processor_of_ended_spans_leaves_calls_light(configured: Any) -> None:
+    """It is given them by a thread of ours; one that fails costs the others nothing."""
+    followers = [Failing(), Ended(), Ended()]
+    telemetry = configured(span_processors=followers)
+    assert instrumented(name="light")(_is_light)()
+    with trace.get_tracer("own").start_as_current_span("full"):
+        assert not _is_light()
+    assert telemetry.force_flush(5)
+    for follower in followers[1:]:
+        assert isinstance(follower, Ended)
+        assert sorted(follower.names) == ["full", "light"]
+        assert any(name.startswith("qudag-otel") for name in follower.kinds)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_processor_that_wants_starts_gets_full_spans(configured: Any, late: bool) -> None:
+    """From the moment it is there, whatever else follows."""
+    ended, started = Ended(), Started()
+    telemetry = configured(span_processors=[ended] if late else [ended, started])
+    operation = instrumented(name="seen")(_is_light)
+    if late:
+        assert operation()
+        tracers: Any = trace.get_tracer_provider()
+        tracers.add_span_processor(started)
+    assert not operation()
+    assert telemetry.force_flush(5)
+    assert started.names == ["seen"]
+    assert ended.names == ["seen"] * (1 + late)

@@ -323,13 +323,13 @@ def _sorted_timed(calls: list[Any]) -> tuple[list[Any], list[tuple[Any, Outcome,
 class OurTracerProvider(TracerProvider):
     """The SDK's, which tells when the application adds a span processor to it."""
 
-    when_extended: Callable[[], None] | None = None
+    when_extended: Callable[[SpanProcessor], None] | None = None
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor; it sees every sampled span that starts from now on."""
         super().add_span_processor(span_processor)
         if self.when_extended is not None:
-            self.when_extended()
+            self.when_extended(span_processor)
 
 
 def fast_spans(tracer_provider: TracerProvider) -> bool:
