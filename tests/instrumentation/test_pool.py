@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import queue
+import random
 import threading
 import weakref
 from typing import TYPE_CHECKING
@@ -370,3 +371,51 @@ def test_pool_with_any_steps_tells_the_truth(steps: list[str]) -> None:
         assert telemetry.value(CONNECTIONS, state="idle") == inner.idle
         assert (telemetry.value(HITS), telemetry.value(MISSES)) == (hits, misses)
         assert telemetry.value("qudag.errors", error_type="ConnectionLeaked") == leaks
+
+
+def test_destructors_that_give_connections_back_never_wait_for_themselves(
+    telemetry: Captured,
+) -> None:
+    """The collector may run them at any allocation, also inside an acquisition of their thread."""
+
+    class Connection:
+        pass
+
+    class Pool:
+        active = 1
+        idle = 0
+
+        def acquire(self) -> Connection:
+            return Connection()
+
+        def release(self, connection: Connection, /) -> None:
+            pass
+
+    pool = MonitoredConnectionPool(Pool(), pool_type="destructors")
+
+    class Holder:
+        def __init__(self) -> None:
+            self.itself = self  # a cycle: only the collector ends it
+            self.connection = pool.acquire()
+
+        def __del__(self) -> None:
+            pool.release(self.connection)
+
+    def acquire_often() -> None:
+        chance = random.Random(7)
+        for _ in range(1500):
+            gc.set_threshold(chance.randint(2, 60))
+            Holder()
+
+    before = gc.get_threshold()
+    thread = threading.Thread(target=acquire_often, daemon=True)
+    try:
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    requests = telemetry.points("qudag_connection_pool_misses_total", pool_type="destructors")
+    assert sum(point.value for point in requests) >= 1
+    assert telemetry.value("qudag_errors_total", error_type="ConnectionLeaked") == 0

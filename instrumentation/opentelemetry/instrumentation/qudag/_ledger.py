@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import deque
 from typing import Final
@@ -13,55 +12,61 @@ from qudag_otel._warnings import warn_once
 class Ledger:
     """Connections by identity, held weakly: it keeps none of them alive.
 
-    Safe to share between threads. A connection that the garbage collector takes while it is out
-    counts as leaked.
+    A connection that the garbage collector takes while it is out counts as leaked.
+
+    Safe to share between threads, and without a lock: the collector runs at any allocation, and a
+    destructor that gives a connection back would wait for what its own thread holds. So each step
+    is one operation of a dictionary or a deque, and what another thread may have put in between is
+    looked at again.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[int, weakref.ref[object]] = {}
-        self._out: dict[int, weakref.ref[object]] = {}
-        # A weak reference's callback runs wherever the collector does, also while this thread
-        # holds a lock of ours or of the SDK: it may only append.
+        self._known: Final[dict[int, weakref.ref[object]]] = {}
+        self._out: Final[dict[int, weakref.ref[object]]] = {}
         self._gone: Final[deque[tuple[int, weakref.ref[object]]]] = deque()
-        self._leaked = 0
+        self._leaked: Final[deque[int]] = deque()
 
     def take(self, connection: object) -> bool:
         """Note that a connection went out; whether it was known before."""
         key = id(connection)
-        with self._lock:
-            # First, because the address of a connection that is gone may be this one's.
-            self._settle()
-            reference = self._known.get(key)
-            known = reference is not None
+        # First, because the address of a connection that is gone may be this one's.
+        self._settle()
+        reference = self._known.get(key)
+        known = reference is not None and reference() is connection
+        if reference is None or not known:
+            reference = self._reference(connection)
             if reference is None:
-                reference = self._reference(connection)
-                if reference is None:
-                    return False
-                self._known[key] = reference
-            self._out[key] = reference
-            return known
+                return False
+            self._known[key] = reference
+        self._out[key] = reference
+        return known
 
     def give_back(self, connection: object) -> None:
         """Note that a connection came back."""
-        with self._lock:
-            self._out.pop(id(connection), None)
+        self._out.pop(id(connection), None)
 
     def take_leaked(self) -> int:
         """How many connections were leaked since the last question."""
-        with self._lock:
-            self._settle()
-            leaked, self._leaked = self._leaked, 0
+        self._settle()
+        leaked = 0
+        while self._leaked:
+            try:
+                self._leaked.popleft()
+            except IndexError:  # another thread asked, too
+                break
+            leaked += 1
         return leaked
 
     def _settle(self) -> None:
         """Strike out what the garbage collector took."""
         while self._gone:
-            key, reference = self._gone.popleft()
-            self._known.pop(key, None)
-            if self._out.get(key) is reference:
-                del self._out[key]
-                self._leaked += 1
+            try:
+                key, reference = self._gone.popleft()
+            except IndexError:  # another thread strikes out, too
+                return
+            _strike(self._known, key, reference)
+            if _strike(self._out, key, reference):
+                self._leaked.append(key)
 
     def _reference(self, connection: object) -> weakref.ref[object] | None:
         key, gone = id(connection), self._gone
@@ -75,3 +80,15 @@ class Ledger:
                 type(connection).__name__,
             )
             return None
+
+
+def _strike(
+    among: dict[int, weakref.ref[object]], key: int, reference: weakref.ref[object]
+) -> bool:
+    """Remove a reference, and only that one: another connection may have its address by now."""
+    if among.get(key) is not reference:
+        return False
+    found = among.pop(key, None)
+    if found is not None and found is not reference:
+        among.setdefault(key, found)
+    return found is reference
