@@ -105,6 +105,11 @@ OUTCOME: Final = Attribute(
     values=("ok", "error", "expected", "cancelled", "closed"),
 )
 
+COST: Final = Attribute(
+    key="cost",
+    description="Where telemetry took the time: in threads of its own, in calls, in log lines.",
+    values=("threads", "calls", "logs"),
+)
 RESOURCE: Final = Attribute(
     key="resource", description="The resource, named by its owner.", example="disk"
 )

@@ -396,6 +396,25 @@ NODE_RPC_DURATION: Final = Metric(
     bounds=SHORT_SECONDS,
 )
 
+TELEMETRY_CPU: Final = Metric(
+    name="qudag.telemetry.cpu.time",
+    instrument=Instrument.COUNTER,
+    unit="s",
+    description="CPU time that telemetry took in this process.",
+    group=Group.TELEMETRY,
+    attributes=(a.NODE_ID, a.COST),
+    asynchronous=True,
+)
+TELEMETRY_SHARE: Final = Metric(
+    name="qudag.telemetry.cpu.share",
+    instrument=Instrument.GAUGE,
+    unit="1",
+    description="Share of the process's CPU time that telemetry took in the latest minute, 0 to 1.",
+    group=Group.TELEMETRY,
+    attributes=(a.NODE_ID,),
+    asynchronous=True,
+)
+
 METRICS: Final = (
     *CONTRACT,
     OPERATION_DURATION,
@@ -414,5 +433,7 @@ METRICS: Final = (
     NODE_MESSAGES,
     NODE_IO,
     NODE_RPC_DURATION,
+    TELEMETRY_CPU,
+    TELEMETRY_SHARE,
 )
 """Every metric."""

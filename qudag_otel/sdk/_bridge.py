@@ -8,8 +8,12 @@ would be called.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
+import time
+from collections import deque
+from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 # What OpenTelemetry logs for each attribute that it cuts or drops, on the caller's time.
 _REPEATING: Final = ("opentelemetry.attributes",)
+
+
+_TIMED: Final = 0xF  # one record of sixteen
 
 
 class _Busy(threading.local):
@@ -46,6 +53,9 @@ class Bridge:
         self._queues = queues
         self._most = attributes_kept(provider)
         self._busy = _Busy()
+        self._count = itertools.count()
+        self._emitted = 0
+        self._took: deque[int] = deque(maxlen=31)
         self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
         if isinstance(provider, OurLoggerProvider):
             provider.when_extended = self.leave_queues
@@ -84,6 +94,8 @@ class Bridge:
         if self._busy.now or not is_instrumentation_enabled():
             return
         self._busy.now = True
+        number = next(self._count)
+        began = time.perf_counter_ns() if not number & _TIMED else 0
         try:
             light = LightRecord(record, self._provider.resource)
             queues = self._queues
@@ -98,6 +110,14 @@ class Bridge:
             )
         finally:
             self._busy.now = False
+            if began:
+                self._took.append(time.perf_counter_ns() - began)
+                self._emitted = number + 1
+
+    def cost(self) -> float:
+        """The CPU seconds that the records so far took of those who log, from timing a few."""
+        took = list(self._took)
+        return median(took) * 1e-9 * self._emitted if took else 0.0
 
 
 class _Once(logging.Filter):

@@ -22,7 +22,7 @@ from qudag_otel.sdk._records import OurLoggerProvider
 from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
-from qudag_otel.sdk.export.observed import Observed
+from qudag_otel.sdk.export.observed import Observed, observe_price
 from qudag_otel.sdk.export.outage import hold_exporter_lines
 from qudag_otel.sdk.export.periodic import PeriodicReader
 from qudag_otel.sdk.export.wire import RecordExporter
@@ -34,7 +34,7 @@ from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -96,6 +96,13 @@ class Plan:
         self.exemplar_filter = sampling.exemplar_filter(settings)
         self.prometheus: PrometheusReader | None = None
         self.following: BatchSpans | None = None
+        self.costs: dict[str, Callable[[], float]] = {}
+        """What takes CPU time for telemetry, each with its seconds so far."""
+
+    def cost_of_threads(self) -> float:
+        """The CPU seconds that threads of ours took, and scrapes on those that serve them."""
+        seconds = sum(part.cpu_seconds for part in self.closing())
+        return seconds + (self.prometheus.cpu_seconds if self.prometheus else 0.0)
 
     @property
     def parts(self) -> Iterator[SpanProcessor | MetricReader | LogRecordProcessor]:
@@ -319,6 +326,9 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
         tracers.when_extended = extended
     if plan.settings[v.SDK_METRICS]:
         Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
+    plan.costs["calls"] = engine.cost_of_calls
+    plan.costs["threads"] = plan.cost_of_threads
+    observe_price(meters, plan.costs)
     return engine
 
 
@@ -338,4 +348,6 @@ def bridge(plan: Plan, provider: OurLoggerProvider) -> Bridge:
     """Make what brings records of `logging` to a provider: the short way if all is ours."""
     ours = [part for part in plan.log_record_processors if isinstance(part, BatchLogs)]
     short = len(ours) == len(plan.log_record_processors)
-    return Bridge(provider, [part.put for part in ours] if short else None)
+    made = Bridge(provider, [part.put for part in ours] if short else None)
+    plan.costs["logs"] = made.cost
+    return made

@@ -17,10 +17,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from qudag_otel.sdk import configure, reset
+from qudag_otel.sdk.export.client import OtlpExporter
+from qudag_otel.sdk.export.failures import NotDelivered
 from tests.sdk import programs
 from tests.sdk.certificates import Authority
 from tests.sdk.receiver import Answer, Receiver, Tls, eventually
-from tests.sdk.test_otlp import PROTOCOLS, environment, record_one_of_each
+from tests.sdk.test_otlp import PROTOCOLS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -511,14 +513,28 @@ def test_grpc_resumes_soon_after_the_receiver_is_back(caplog: pytest.LogCaptureF
     assert "are exported to" in caplog.text
 
 
-def test_everything_of_a_mixed_batch_but_what_cannot_be_encoded_arrives(
-    receiver: Receiver, caplog: pytest.LogCaptureFixture
+def test_item_that_cannot_be_encoded_does_not_cost_its_neighbours(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One record that the encoder refuses does not cost its neighbours."""
-    telemetry = configure(environ=environment(receiver, "http/protobuf"))
-    record_one_of_each()
-    for number in range(20):
-        trace.get_tracer("t").start_span("bad \ud800" if number == 7 else "good").end()
-    assert not telemetry.force_flush()
-    assert receiver.span_names().count("good") == 19
+    """The encoder refuses one of twenty: nineteen go, one is lost, and one warning says so."""
+    sent: list[bytes] = []
+
+    class Taking:
+        def send(self, body: bytes, _: float) -> bytes:
+            sent.append(body)
+            return b""
+
+        def close(self) -> None:
+            pass
+
+    def encode(batch: list[int]) -> bytes:
+        if 7 in batch:
+            raise ValueError("seven")
+        return bytes(batch)
+
+    exporter = OtlpExporter("traces", Taking(), encode, timeout=1)
+    with pytest.raises(NotDelivered, match="seven") as caught:
+        exporter.export(list(range(20)))
+    assert caught.value.lost == 1
+    assert sent == [bytes(number for number in range(20) if number != 7)]
     assert "cannot be encoded and is left out" in caplog.text

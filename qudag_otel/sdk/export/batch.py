@@ -100,7 +100,7 @@ class Batches(Generic[T]):
         self._awake = False
         self._armed = False
         self.began, self.came, self.calls = Tally(), Tally(), Tally()
-        """What the SDK began, spans and records; what came, one by one; finished calls that came."""
+        """What the SDK began; what came one by one, spans and records; finished calls."""
         self._accounted = 0  # what was lost when a flush told last
         self._delivered = True
 
@@ -201,6 +201,7 @@ class Batches(Generic[T]):
                 break
             self.export(batch, len(batch))
             self._trim()
+            self._worker.read_clock()
             ahead -= len(batch)
         if due is Due.FLUSH:
             lost = self.export.ledger.lost
@@ -245,6 +246,11 @@ class Batches(Generic[T]):
         self._resting = resting
 
     # -- the end of a set-up, a flush, a fork
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time that the thread has taken."""
+        return self._worker.cpu_seconds
 
     def begin_flush(self) -> threading.Event:
         """Send what is queued; the event tells when that ended, `delivered` how."""

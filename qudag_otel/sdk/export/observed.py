@@ -13,12 +13,16 @@ from urllib.parse import urlsplit
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from qudag_otel import identity
+from qudag_otel.catalogue import attributes as a
+from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import sdk as c
 from qudag_otel.catalogue._model import Instrument
 from qudag_otel.instruments import SCOPE, scope_version
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
 from qudag_otel.sdk.export.ledger import QUEUE_FULL
 from qudag_otel.sdk.export.periodic import PeriodicReader
+from qudag_otel.sdk.fast.price import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -180,6 +184,33 @@ class Observed:
             Instrument.COUNTER: self._meter.create_observable_counter,
             Instrument.UP_DOWN_COUNTER: self._meter.create_observable_up_down_counter,
         }[metric.instrument]
+        create(metric.name, [callback], metric.unit, metric.description)
+
+
+def observe_price(meters: MeterProvider, costs: Mapping[str, Callable[[], float]]) -> None:
+    """Give a meter provider what telemetry costs the process.
+
+    Args:
+        meters: The meter provider.
+        costs: What takes CPU time, each with its seconds so far.
+    """
+    meter = meters.get_meter(SCOPE, scope_version())
+    share = Share(lambda: sum([cost() for cost in costs.values()]))
+
+    def seconds(_: CallbackOptions) -> Iterable[Observation]:
+        node = identity.node_id()
+        return [
+            Observation(cost(), {a.NODE_ID.key: node, a.COST.key: part})
+            for part, cost in costs.items()
+        ]
+
+    def shares(_: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(share(), {a.NODE_ID.key: identity.node_id()})]
+
+    for metric, create, callback in (
+        (m.TELEMETRY_CPU, meter.create_observable_counter, seconds),
+        (m.TELEMETRY_SHARE, meter.create_observable_gauge, shares),
+    ):
         create(metric.name, [callback], metric.unit, metric.description)
 
 

@@ -86,6 +86,11 @@ class PeriodicReader(MetricReader):
         """Collect and export now."""
         return self.begin_flush().wait(timeout_millis / 1000) and self.delivered
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The CPU time that the thread has taken."""
+        return self._worker.cpu_seconds
+
     def begin_flush(self) -> threading.Event:
         """Collect and export; the event tells when that ended, `delivered` how."""
         return self._worker.begin_flush()

@@ -72,6 +72,8 @@ class Worker:
     def _start(self) -> None:
         self._requests: SimpleQueue[threading.Event | _Request] = SimpleQueue()
         self._closing = False
+        self.cpu_seconds = 0.0
+        """The CPU time that the thread has taken."""
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
@@ -112,6 +114,11 @@ class Worker:
                 f"worker:{self._name}:{type(error).__name__}",
                 "the thread %s goes on after an error: %s", self._name, described(error),
             )  # fmt: skip
+        self.read_clock()
+
+    def read_clock(self) -> None:
+        """Note the CPU time so far; called by the thread, in long work now and then."""
+        self.cpu_seconds = time.thread_time()
 
     def _next(self) -> float:
         return _now() + self._interval

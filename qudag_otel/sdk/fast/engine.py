@@ -7,6 +7,7 @@ bulk, sampled spans to the export queue.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -28,6 +29,7 @@ from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
 from qudag_otel.sdk.fast.call import open_timer, span_openers
 from qudag_otel.sdk.fast.operations import says_error
+from qudag_otel.sdk.fast.price import probe
 from qudag_otel.sdk.fast.site import FastSite, context_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _DRIFT_NS: Final = 1_000_000
 _EVERY_ID: Final = 1 << 64
+_TIMED: Final = 0xF  # one look at a site's records of sixteen: one call of 4,096
 _TRANSIT_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 5.0
 _GOOD: Final = 3  # the length of what a call without a span leaves that ended well
@@ -88,6 +91,14 @@ class Engine:
         self._cursor = 0
         self._transit: deque[None] = deque()
         self._fast: dict[Site, FastSite] = {}
+        self.finished = {True: 0, False: 0}
+        """Calls that were drained, with spans and without."""
+        self._looks = itertools.count()
+        self.drained_seconds = 0.0
+        """CPU time that drains took of callers."""
+        self.price = {False: probe(self, open_timer, spans=False)}
+        if self._openers is not None:
+            self.price[True] = probe(self, self._openers[1], spans=True)
         self._stop: Callable[[], None] = _nothing
         self._draining = threading.Lock()
         self._offset = time.time_ns() - time.perf_counter_ns()
@@ -149,10 +160,24 @@ class Engine:
         Whoever calls may be a destructor or signal handler that interrupts that very drain.
         """
         if self._draining.acquire(blocking=False):
+            began = time.thread_time()
             try:
                 self._drain(fast)
             finally:
+                self.drained_seconds += time.thread_time() - began
                 self._draining.release()
+
+    def sample(self, *, spans: bool) -> None:
+        """Time an empty call of a kind where a real one begins, one time of a few."""
+        price = self.price.get(spans)
+        if price is not None and not next(self._looks) & _TIMED:
+            price.sample()
+
+    def cost_of_calls(self) -> float:
+        """The CPU seconds that all calls so far took of their callers."""
+        return self.drained_seconds + sum(
+            price.seconds * self.finished[spans] for spans, price in self.price.items()
+        )
 
     def drain_all(self) -> None:
         """Drain the records of all sites."""
@@ -191,6 +216,7 @@ class Engine:
                 calls = records[:count]
                 del records[:count]
                 site.drained += count
+            self.finished[site.options.spans] += count
             if not calls:
                 return
             if self._queues and site.options.spans:
@@ -287,6 +313,8 @@ class Engine:
         """Start anew in a child process, whose sites are empty already."""
         self._draining = threading.Lock()
         self._transit.clear()
+        self.finished = {True: 0, False: 0}
+        self.drained_seconds = 0.0
         self._fast = {
             site: fast for site, fast in self._fast.items() if fast.records is site.records
         }

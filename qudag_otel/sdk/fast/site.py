@@ -53,6 +53,7 @@ class FastSite:
 
     def relieve(self) -> None:
         """Drain the records on the caller's time if there are too many: memory stays bounded."""
+        self.engine.sample(spans=self.site.options.spans)
         waiting = len(self.records)
         if waiting >= _RECORDS_LIMIT:
             self.engine.relieve(self)

@@ -48,6 +48,8 @@ class PrometheusReader(MetricReader):
         self._declared = gauges or {}
         self._timeout = timeout
         self._scope_labels = scope_labels
+        self.cpu_seconds = 0.0
+        """The CPU time that scrapes have taken."""
         self.collected: Callable[[float], None] | None = None
         """Told how many seconds each collection took."""
         self._start()
@@ -70,8 +72,12 @@ class PrometheusReader(MetricReader):
             openmetrics: OpenMetrics 1.0 instead of the classic text format 0.0.4.
             compress: Compress with gzip.
         """
+        began = time.thread_time()
         body = self._render(self._collected(), openmetrics=openmetrics)
-        return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0) if compress else body
+        if compress:
+            body = gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
+        self.cpu_seconds += time.thread_time() - began
+        return body
 
     def page(self) -> tuple[bytes, dict[str, str]]:
         """Collect and render for other workers: OpenMetrics, and the modes of the gauges in it."""

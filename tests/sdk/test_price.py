@@ -1,0 +1,107 @@
+"""What telemetry costs is measured by telemetry: threads by their clocks, calls by timing a few."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from qudag_otel import instrumented
+from qudag_otel.catalogue import attributes as a
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.sdk import configure
+from qudag_otel.sdk.fast.price import Sampled, Share
+from tests.sdk.test_otlp import environment
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.sdk.receiver import Receiver
+
+
+def values(reader: InMemoryMetricReader, name: str) -> dict[str, float]:
+    """A metric's values by what costs."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {
+        str((point.attributes or {}).get(a.COST.key, "")): point.value  # type: ignore[union-attr]  # numbers
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    }
+
+
+def test_price_of_calls_threads_and_lines_is_counted(receiver: Receiver) -> None:
+    """Each part grows with what was done, and all together stay below what the process took."""
+    reader = InMemoryMetricReader()
+    began = time.process_time()
+    telemetry = configure(environ=environment(receiver, "http/protobuf"), metric_readers=[reader])
+
+    @instrumented
+    def called() -> None:
+        pass
+
+    @instrumented(spans=False)
+    def timed() -> None:
+        pass
+
+    assert all(value == 0 for value in values(reader, m.TELEMETRY_CPU.name).values())
+    for _ in range(5_000):
+        called()
+        timed()
+    for _ in range(20):
+        logging.getLogger("app").warning("said")
+    assert telemetry.force_flush()
+    spent = values(reader, m.TELEMETRY_CPU.name)
+    assert set(spent) == {"calls", "threads", "logs"}
+    assert spent["calls"] > 1e-3
+    assert spent["threads"] > 1e-3
+    assert spent["logs"] > 1e-5
+    assert sum(spent.values()) < time.process_time() - began
+    (share,) = values(reader, m.TELEMETRY_SHARE.name).values()
+    assert 0 < share <= 1
+
+
+def test_price_of_one_is_the_median_of_those_timed() -> None:
+    """A sample that was interrupted does not count for more than one."""
+    pauses = iter([0.002] * 2 + [0.05] + [0.002] * 2)
+    sampled = Sampled(lambda: time.sleep(next(pauses)), lambda: None)
+    assert sampled.seconds == 0
+    for _ in range(5):
+        sampled.sample()
+    assert 0.001 < sampled.seconds < 0.02
+
+
+def test_share_is_of_the_latest_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was long ago does not count."""
+    now, process, part = [0.0], [0.0], [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "process_time", lambda: process[0])
+    share = Share(lambda: part[0])
+    assert share() == 0
+    now[0], process[0], part[0] = 50.0, 10.0, 1.0
+    assert share() == 0.1
+    for second in range(60, 240, 10):
+        now[0], process[0] = float(second), process[0] + 10
+        latest = share()
+    assert latest == 0
+
+
+def test_price_probe_leaves_no_operation_behind(receiver: Receiver) -> None:
+    """The calls that are timed are nobody's: neither span nor series tells of them."""
+    reader = InMemoryMetricReader()
+    telemetry = configure(environ=environment(receiver, "http/protobuf"), metric_readers=[reader])
+
+    @instrumented(name="called")
+    def called() -> None:
+        pass
+
+    for _ in range(100):
+        called()
+    assert telemetry.force_flush()
+    assert set(receiver.span_names()) == {"called"}
+    assert len(receiver.spans()) == 100
