@@ -148,7 +148,7 @@ def record_error(
         error: The exception or its class, or the name of a kind of error. Not a message: each
             name is a series.
     """
-    kind = error if isinstance(error, (str, type)) else error.__class__
+    kind = error.__class__ if isinstance(error, BaseException) else error
     _errors[component, kind, node_id]()
 
 

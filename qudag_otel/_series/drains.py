@@ -50,7 +50,7 @@ def before_collection(drain: Callable[[], None], *, first: bool = False) -> Call
 
 def drain_all() -> None:
     """Call all the functions; what one raises is logged once."""
-    for drain in _drains:
+    for drain in _drains.copy():
         try:
             drain()
         except Exception as error:  # noqa: BLE001 - a collection must go on

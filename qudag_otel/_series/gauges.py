@@ -35,7 +35,7 @@ def show(one: Series) -> None:
 
 def _read(metric: Metric) -> list[Observation]:
     found: list[Observation] = []
-    for reference in list(_shown[metric.name]):
+    for reference in _shown[metric.name].copy():
         one = reference()
         value = None if one is None else number(one.value)
         if one is not None and value is not None:

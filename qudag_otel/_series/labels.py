@@ -46,6 +46,8 @@ def check(metric: Metric, labels: Labels) -> dict[str, str]:
 
 def complete(metric: Metric, labels: Labels) -> dict[str, str]:
     """The labels in the catalogue's order, with the process's identity where none was given."""
+    if len(labels) == len(metric.attributes) and isinstance(labels, dict):
+        return labels  # as `check` made them
     return {
         key: labels[key] if key in labels else _IDENTITY[key]() for key in metric.attribute_keys
     }

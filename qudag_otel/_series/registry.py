@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _lock = threading.RLock()
 _series: dict[tuple[object, ...], Series] = {}
-_all: list[weakref.ref[Series]] = []
+_keys: dict[str, tuple[str, ...]] = {}
+_all: list[Series] = []
+_former: list[weakref.ref[Series]] = []  # from before a reset, which somebody may hold
 _rebinds: list[Callable[[], None]] = []
 _resets: list[Callable[[], None]] = []
 _form: type[Series] | None = None
@@ -41,17 +43,20 @@ def series(metric: Metric, /, **given: Any) -> Series:
         if value.__class__ is not str:
             given = {name: text(value) for name, value in given.items()}
             break
-    found = _series.get((metric.name, *sorted(given.items())))
+    keys = _keys.get(metric.name)
+    if keys is None:
+        keys = _keys[metric.name] = metric.attribute_keys
+    found = _series.get((metric.name, len(given), *map(given.get, keys)))
     if found is not None:
         return found
     checked = labels.check(metric, given)
     # Keyed by what is exported, so that values beyond the limit share one series.
-    key = (metric.name, *sorted(checked.items()))
+    key = (metric.name, len(checked), *map(checked.get, keys))
     with _lock:
         found = _series.get(key)
         if found is None:
             found = _series[key] = _shape()(metric, checked)
-            _all.append(weakref.ref(found))
+            _all.append(found)
     return found
 
 
@@ -64,7 +69,8 @@ def _shape() -> type[Series]:
 
 
 def _each() -> Iterator[Series]:
-    for reference in _all:
+    yield from _all.copy()
+    for reference in _former.copy():
         found = reference()
         if found is not None:
             yield found
@@ -114,15 +120,16 @@ def reset() -> None:
     """
     _drain()
     with _lock:
+        for one in _each():
+            one.forget()
         _series.clear()
-    for one in _each():
-        one.forget()
+        _keys.clear()
+        _former[:] = map(weakref.ref, {id(one): one for one in _each()}.values())
+        _all.clear()
     labels.reset()
     for forget in _resets:
         forget()
     rebind()
-    with _lock:
-        _all[:] = [reference for reference in _all if reference() is not None]
     gauges.tidy()
 
 

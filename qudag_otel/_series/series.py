@@ -45,6 +45,7 @@ _GLANCES: Final = 4  # as many again each time that `LIMIT` values were handed o
 _ALWAYS: Final = 1 << 60
 _PATIENCE: Final = 0.2  # seconds that a collection waits for somebody who hands values on
 _ONE: Final = 1
+_UNBOUND: Final[tuple[int, dict[str, str]]] = (-1, {})
 
 _current = CURRENT.get
 _now = time.time_ns
@@ -72,7 +73,7 @@ class Series:
     def __init__(self, metric: Metric, given: Labels) -> None:
         self.metric = metric
         self._given = given
-        self._bound: tuple[int, dict[str, str]] = (-1, {})
+        self._bound = _UNBOUND
         self._lock = threading.Lock()
         self.zeroed = False
         self.value: float | None = None

@@ -30,6 +30,17 @@ _TITLES = {
 }
 
 
+_OWN = """
+```python
+from qudag_otel import counter
+
+orders = counter("shop.orders", unit="{order}", labels={"shop": ("north", "south")})
+north = orders.labels(shop="north")  # once, outside of what is measured
+north.add()  # shop_orders_total{shop="north"}
+```
+""".splitlines()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 1 if `--check` found a difference."""
     texts = {_generated.ROOT / "docs" / "metrics.md": render()}
@@ -52,6 +63,13 @@ def _head() -> Iterator[str]:
         "OpenTelemetry's conventions say. The Prometheus names and labels of "
         f"the metrics marked{_CONTRACT_MARK} do not change: queries and dashboards rely on them."
     )
+    yield ""
+    yield (
+        "An application declares its own with `counter`, `gauge` and `histogram` of `qudag_otel`. "
+        "They are checked, bounded and as fast as these, `qudag-otel metrics --module NAME` lists "
+        "them, and a capture in a test sees them:"
+    )
+    yield from _OWN
 
 
 def _metrics() -> Iterator[str]:
