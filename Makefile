@@ -111,6 +111,18 @@ unit: .venv/.synced ## the tests that need no server
 	@rm -f .coverage .coverage.*
 	@$(MEASURED) $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
 
+# The newest and the oldest OpenTelemetry that pyproject.toml allows, each in a cached environment.
+CORE := tests/core tests/kit tests/recorders tests/sdk tests/instrumentation
+.PHONY: test-otel
+test-otel: .venv/.synced ## the core of the tests with the oldest and the newest OpenTelemetry allowed
+	@for which in lowest highest; do \
+	  python=$$(.ci/otel $$which "$(CACHE)") || exit 1; \
+	  printf '\n== the core with OpenTelemetry %s\n' \
+	    "$$($$python -c 'from importlib.metadata import version; print(version("opentelemetry-sdk"))')"; \
+	  $$python $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' -p no:cacheprovider \
+	    $(CORE) $(ARGS) || exit 1; \
+	done
+
 # One after another: the servers take both cores.
 .PHONY: integration
 integration: .venv/.synced servers ## the tests with real servers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from qudag_otel.catalogue import Panel, uids
@@ -9,6 +10,7 @@ from qudag_otel.dashboards._view import Board, Placed, Section, View
 from qudag_otel.dashboards.views import (
     baselines,
     cache,
+    further,
     host,
     logs,
     messages,
@@ -407,7 +409,7 @@ PERFORMANCE: Final = Board(
     ),
 )
 
-BOARDS: Final = (
+_DRAWN: Final = (
     OVERVIEW,
     MESSAGES,
     POOL_CACHE,
@@ -421,4 +423,11 @@ BOARDS: Final = (
     NODES,
     PERFORMANCE,
 )
-"""Every dashboard, the overview first."""
+
+BOARDS: Final = tuple(
+    replace(board, sections=(*board.sections, *further.sections(_DRAWN)))
+    if board is OPERATIONS
+    else board
+    for board in _DRAWN
+)
+"""Every dashboard, the overview first; what none of them draws is a row of the operations'."""

@@ -32,8 +32,10 @@ def test_names_a_checker_sees_are_those_at_run_time() -> None:
 
 @pytest.mark.parametrize(("name", "module"), sorted(TYPED.items()))
 def test_name_is_what_its_module_has(name: str, module: str) -> None:
-    """Each is the object itself, not a copy."""
-    assert getattr(qudag_otel, name) is getattr(importlib.import_module(module), name)
+    """Each is the object itself, not a copy, and has a word on it."""
+    found = getattr(qudag_otel, name)
+    assert found is getattr(importlib.import_module(module), name)
+    assert found.__doc__ or name == "instrumented"
 
 
 def test_star_import_brings_every_name() -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-import qudag_otel
 from qudag_otel.catalogue.metrics import METRICS
 from tests.servers.build import REPOSITORY
 
@@ -139,14 +138,6 @@ def test_first_output_of_the_readme_comes_early() -> None:
     """A newcomer sees a result within the first screens."""
     lines = (REPOSITORY / "README.md").read_text().splitlines()
     assert lines.index("```text") < 40
-
-
-def test_public_names_are_sorted_and_exist() -> None:
-    """`__all__` is the list of what can be imported, and nothing else is."""
-    assert qudag_otel.__all__ == sorted(qudag_otel.__all__)
-    assert set(qudag_otel.__all__) == set(qudag_otel._HOMES)
-    for name in qudag_otel.__all__:
-        assert getattr(qudag_otel, name).__doc__ or name == "instrumented"
 
 
 def test_metric_names_are_spelled_in_the_catalogue_alone() -> None:

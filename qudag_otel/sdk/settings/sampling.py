@@ -148,12 +148,13 @@ def log_limits(settings: Settings) -> LogRecordLimits:
     count = 128 if count is None else count
     length = settings[v.ATTRIBUTE_LENGTH]
     own_count, own_length = settings[v.LOG_ATTRIBUTE_COUNT], settings[v.LOG_ATTRIBUTE_LENGTH]
-    return LogRecordLimits(
-        max_attributes=count,
-        max_attribute_length=_or_unset(length),
-        max_log_record_attributes=count if own_count is None else own_count,
-        max_log_record_attribute_length=_or_unset(length if own_length is None else own_length),
-    )
+    # Releases differ in how "no limit" is said to them, not in what they keep.
+    limits = LogRecordLimits(max_attributes=0, max_attribute_length=0)
+    limits.max_attributes = count if own_count is None else own_count
+    limits.max_attribute_length = length if own_length is None else own_length
+    limits.max_log_record_attributes = limits.max_attributes
+    limits.max_log_record_attribute_length = limits.max_attribute_length
+    return limits
 
 
 def exemplar_filter(settings: Settings) -> ExemplarFilter:
