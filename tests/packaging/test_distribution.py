@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import email
+import json
+import os
+import re
+import subprocess
 import tarfile
 import tomllib
 import zipfile
@@ -100,7 +104,23 @@ class TestWheel:
         assert metadata["License-Expression"] == "Apache-2.0"
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["Description-Content-Type"] == "text/markdown"
-        assert _text(metadata).strip() == (ROOT / "README.md").read_text().strip()
+        shown, readme = (
+            re.sub(r"\]\([^)]*\)", "]()", text).strip()
+            for text in (_text(metadata), (ROOT / "README.md").read_text())
+        )
+        assert shown == readme
+
+    def test_links_of_the_description_lead_out_of_any_page(self, wheel: Path) -> None:
+        """On PyPI nothing stands beside the README: a link and a picture is a whole URL."""
+        targets = re.findall(r"\]\(([^)#]*)[^)]*\)", _text(_metadata(wheel)))
+        assert len(targets) > 10
+        ours = "https://github.com/qudag/qudag-otel/blob/main/"
+        pictures = "https://raw.githubusercontent.com/qudag/qudag-otel/main/"
+        for target in targets:
+            assert target.startswith("https://"), target
+            for root in (ours, pictures):
+                if target.startswith(root):
+                    assert (ROOT / target.removeprefix(root).partition("?")[0]).exists(), target
 
 
 class TestSdist:
@@ -121,6 +141,22 @@ class TestSdist:
             "tests/conftest.py",
         } <= names
         assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
+
+    def test_sdist_passes_its_own_demo(self, sdist: Path, tmp_path: Path) -> None:
+        """Unpacked anywhere, `make demo` makes its environment and shows a run."""
+        with tarfile.open(sdist) as archive:
+            archive.extractall(tmp_path, filter="data")
+        ended = subprocess.run(
+            ["make", "demo", "ARGS=--headless --duration 1"],
+            cwd=tmp_path / _STEM,
+            env={**os.environ, "OTEL_EXPORTER_PROMETHEUS_PORT": "0"},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["messages"] > 0
 
 
 class TestInstalled:
