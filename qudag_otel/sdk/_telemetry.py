@@ -12,17 +12,20 @@ from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_NAMESPACE
+from opentelemetry.sdk.trace import TracerProvider
 
 from qudag_otel import identity
 from qudag_otel._otel import storage
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
-from qudag_otel.sdk.export.batch import CLOSE_SECONDS
+from qudag_otel.sdk.export.batch import CLOSE_SECONDS, BatchSpans
 from qudag_otel.sdk.settings import resource as descriptions
 from qudag_otel.sdk.settings import variables as v
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
 
     from qudag_otel.sdk._bridge import Bridge
     from qudag_otel.sdk._providers import Plan
@@ -46,6 +49,7 @@ class Telemetry:
         self._plan: Plan | None = None
         self._providers: list[Any] = []
         self._meter_provider: MeterProvider | None = None
+        self._span_resources: list[Resource] = []
         self._engine: Engine | None = None
         self._endpoint: Endpoint | None = None
         self.bridge: Bridge | None = None
@@ -216,6 +220,7 @@ class Telemetry:
         self._meter_provider = next(
             (one for one in self._providers if isinstance(one, MeterProvider)), None
         )
+        self._span_resources = self._resources_of_spans()
         self._ending = Ending(self.force_flush, self.shutdown)
         self._ending.watch(sigterm=sigterm)
         self._stop_watching = _fork.watch(self._in_child)
@@ -228,8 +233,7 @@ class Telemetry:
             self._engine.after_fork()
         if self._meter_provider:
             storage.renew(self._meter_provider)
-        for provider in self._providers:
-            storage.update_resource(provider, descriptions.of_this_process())
+        parents = self._be_another_process()
         if self._plan:
             if self._plan.prometheus:
                 self._plan.prometheus.after_fork()
@@ -237,8 +241,21 @@ class Telemetry:
                 self._endpoint.after_fork()
             for part in self._plan.closing():
                 part.after_fork()
+                if isinstance(part, BatchSpans):
+                    part.parents += parents
         if self._ending:
             self._ending.after_fork(in_thread=in_thread)
+
+    def _be_another_process(self) -> tuple[Resource, ...]:
+        """Give the providers this process's resource, and return what spans had before."""
+        before = self._span_resources  # the SDK has changed them already, in a hook of its own
+        for provider in self._providers:
+            storage.update_resource(provider, descriptions.of_this_process())
+        self._span_resources = self._resources_of_spans()
+        return tuple(one for one in before if all(one is not now for now in self._span_resources))
+
+    def _resources_of_spans(self) -> list[Resource]:
+        return [one.resource for one in self._providers if isinstance(one, TracerProvider)]
 
 
 def _flushed(part: Any) -> bool:

@@ -74,6 +74,30 @@ def test_fork_child_counts_its_own_only(tmp_path: Path, receiver: Receiver, prot
     assert pids == {resource["process.pid"] for resource in receiver.resources("metrics")}
 
 
+def test_fork_inside_a_span_exports_that_span_once(tmp_path: Path, receiver: Receiver) -> None:
+    """What is open at a fork is the parent's; what the child opens in it is the child's."""
+    programs.run(
+        tmp_path,
+        SETUP
+        + """
+    with tracer.start_as_current_span("open"):
+        child = os.fork()
+        work(1)
+        if child == 0:
+            grandchild = os.fork()
+            if grandchild:
+                os.waitpid(grandchild, 0)
+    if child:
+        os.waitpid(child, 0)
+    """,
+        environment(receiver, "http/protobuf"),
+        command=COMMAND,
+    )
+    assert sorted(receiver.span_names()) == ["open", "work", "work"]
+    (parent,) = [span.span_id for span in receiver.spans() if span.name == "open"]
+    assert {span.parent_span_id for span in receiver.spans() if span.name == "work"} == {parent}
+
+
 def test_fork_child_deltas_are_counted_once(tmp_path: Path, receiver: Receiver) -> None:
     """With delta temporality all deltas together are what both did."""
     programs.run(

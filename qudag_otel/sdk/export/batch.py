@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Span
 
     from qudag_otel.sdk.export.exporting import Exporting
@@ -320,6 +321,9 @@ class BatchSpans(Batches[ReadableSpan], SpanProcessor):
     def __init__(self, export: Exporting, **sizes: Any) -> None:
         super().__init__(export, weight_of_span, what="spans", **sizes)
 
+    parents: tuple[Resource, ...] = ()
+    """The resources of the processes that this one was forked from."""
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Count a span that is recorded."""
         del span, parent_context
@@ -328,10 +332,14 @@ class BatchSpans(Batches[ReadableSpan], SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span, if it is sampled."""
         context = span.context
-        if context is not None and context.trace_flags.sampled:
+        if context is not None and context.trace_flags.sampled and not self._inherited(span):
             self.put(span)
         else:
             self.came.add(1)
+
+    def _inherited(self, span: ReadableSpan) -> bool:
+        """Whether a span was open when this process was forked: its parent exports it."""
+        return any(span.resource is theirs for theirs in self.parents)
 
     def shutdown(self) -> None:
         """Send what is queued and end, within `CLOSE_SECONDS`."""

@@ -116,7 +116,7 @@ class Endpoint:
             self._listener.after_fork()
             self._listener = None
         self._workers.after_fork(shared_name(self._service, self._host, self._port))
-        self._loop.call(self._workers.join_later)
+        self._workers.join_later()
         self._loop.start()
 
 
