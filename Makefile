@@ -145,6 +145,11 @@ mutants: .venv/.synced ## do the tests notice a changed line? ARGS="--seed 2 --c
 	@PYTHON=$(BIN)/python .ci/environment "$(CACHE)" .venv-mutants requirements/mutants.txt
 	@.venv-mutants/bin/python -m tests.mutants $(ARGS)
 
+.PHONY: stress
+stress: .venv/.synced ## ends at random moments, thousands of times, and every way to run workers (half an hour)
+	$(say) 'random ends and all deployments'
+	@QUDAG_STRESS=1 $(BIN)/python $(PYTEST) --timeout 3600 tests/sdk/test_stress.py tests/sdk/test_deployments.py $(ARGS)
+
 .PHONY: coverage
 coverage:
 	$(say) 'coverage'

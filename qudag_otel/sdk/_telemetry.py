@@ -170,6 +170,8 @@ class Telemetry:
             self._own(meters, metrics_api.set_meter_provider)
             self._engine = _providers.fast_path(plan, tracers, meters)
             self._engine.install()
+            if self._endpoint:
+                self._endpoint.start()
         if "logs" in signals:
             loggers = _providers.build_logger_provider(plan)
             self._own(loggers, logs_api.set_logger_provider)

@@ -41,6 +41,7 @@ def serving(web_config: str) -> Iterator[Endpoint]:
     source = provider(reader)
     source.get_meter("t").create_counter("c").add(1)
     made = Endpoint(reader, "127.0.0.1", 0, "t", web_config)
+    made.start()
     yield made
     made.close()
     source.shutdown()

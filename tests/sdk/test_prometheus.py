@@ -578,6 +578,7 @@ def test_server_failing_scrape_is_an_error_page(caplog: pytest.LogCaptureFixture
     # The SDK looks at the clock when it turns to the next instrument.
     source.get_meter("t").create_observable_gauge("after", [observe])
     server = Endpoint(reader, "127.0.0.1", 0, "t")
+    server.start()
     assert server.url is not None
     with pytest.raises(urllib.error.HTTPError, match="500") as caught:
         urllib.request.urlopen(server.url)

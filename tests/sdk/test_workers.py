@@ -175,6 +175,20 @@ def test_owner_of_the_port_ends_and_another_counts_on(service: Service, number: 
     service.shows(4321, 4, 4321, 300)
 
 
+def test_workers_that_end_together_lose_nothing(service: Service) -> None:
+    """Owner and others at the same moment: each gives what it counted to who is left."""
+    service.start(1)
+    for _ in range(2):
+        ending = [service.start(amount) for amount in (20, 300, 4000)]
+        for pid in ending:
+            service.processes[pid].send_signal(signal.SIGTERM)
+        for pid in ending:
+            service.end(pid)
+    service.end(service.start(50_000))
+    service.start(600_000)
+    service.shows(658_641, 9, 658_641, 600_001)
+
+
 def test_worker_stopped_holds_nobody_up_and_is_counted(service: Service) -> None:
     """One that cannot answer stands with its last page, and is asked again once it can."""
     service.start(1)

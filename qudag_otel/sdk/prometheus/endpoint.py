@@ -57,6 +57,9 @@ class Endpoint:
         except OSError as error:
             self._loop.abandon()
             raise _explained(error, host, port) from error
+
+    def start(self) -> None:
+        """Begin to answer; the reader must belong to its provider by now."""
         self._loop.start()
 
     def _shared(self) -> Workers:
@@ -105,6 +108,11 @@ class Endpoint:
 
     def close(self) -> None:
         """Leave what was counted to the other workers, and give the port back."""
+        if not self._loop.started:  # the set-up failed half-way
+            self._workers.abandon()
+            self._stop_listening()
+            self._loop.abandon()
+            return
         self._loop.call(self._workers.leave)
         self._loop.call(self._stop_listening)
         self._loop.close(_CLOSE_SECONDS)

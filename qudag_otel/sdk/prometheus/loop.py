@@ -47,6 +47,11 @@ class Loop:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def started(self) -> bool:
+        """Whether the thread was started."""
+        return self._thread.ident is not None
+
     def _run(self) -> None:
         while not self._ended:
             for key, events in self._selector.select(self._wait()):
@@ -146,13 +151,13 @@ class Connection:
         self._lost = lost
         self._in = bytearray()
         self._out = bytearray()
-        self._open = True
+        self.open = True
         loop.watch(stream, self._ready, selectors.EVENT_READ)
 
     @property
     def idle(self) -> bool:
         """Whether everything that was sent has left this process."""
-        return not self._out or not self._open
+        return not self._out or not self.open
 
     def send(self, head: dict[str, Any], bodies: Sequence[bytes] = ()) -> None:
         """Send a message."""
@@ -162,7 +167,7 @@ class Connection:
 
     def flush(self) -> None:
         """Send as much as the other side takes now."""
-        if not self._open:
+        if not self.open:
             return
         try:
             while self._out:
@@ -176,10 +181,23 @@ class Connection:
         writing = selectors.EVENT_WRITE if self._out else 0
         self._loop.watch(self.stream, self._ready, selectors.EVENT_READ | writing)
 
+    def step(
+        self, timeout: float, events: int = selectors.EVENT_READ | selectors.EVENT_WRITE
+    ) -> None:
+        """Send and read once, waiting; for the end, when the loop does not.
+
+        Args:
+            timeout: How long to wait for the other side, in seconds.
+            events: What to do of both.
+        """
+        if self.open:
+            self.stream.settimeout(max(0.01, timeout))
+            self._ready(events)
+
     def _ready(self, events: int) -> None:
         if events & selectors.EVENT_WRITE:
             self.flush()
-        if not events & selectors.EVENT_READ or not self._open:
+        if not events & selectors.EVENT_READ or not self.open:
             return
         try:
             got = self.stream.recv(_READ_BYTES)
@@ -211,13 +229,13 @@ class Connection:
             self._receive(head, bodies)
 
     def _end(self) -> None:
-        if self._open:
+        if self.open:
             self.close()
             self._lost()
 
     def close(self) -> None:
         """Hang up."""
-        if self._open:
-            self._open = False
+        if self.open:
+            self.open = False
             self._loop.watch(self.stream, self._ready, 0)
             self.stream.close()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _ANSWER_SECONDS: Final = 1.0  # how long a scrape waits for a worker; then its last page counts
 _BYE_SECONDS: Final = 1.0
 _BACKLOG: Final = 128
+_FAREWELLS: Final = 5  # to owners that end at the same time, one after another
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, user, group
 _RETRY_SECONDS: Final = (0.02, 5.0)  # to own the port when its owner is gone: first, at most
 
@@ -100,7 +101,7 @@ class Workers:
         self._owner: Connection | None = None
         self._ended: dict[str, Family] = {}
         self._heritage: tuple[list[str], list[bytes]] | None = None
-        self._ending = False
+        self._ending = self._thanked = False
         self._delay = _RETRY_SECONDS[0]
 
     # -- one or the other
@@ -194,6 +195,8 @@ class Workers:
                 worker.page, worker.modes = bodies[0], head["modes"]
             worker.answered = int(head["asked"])
             self._answers.notify_all()
+        if head["asked"] == 0 and worker.connection is not None:  # its last page
+            worker.connection.send({"kind": "thanks"})
 
     def _worker_lost(self, worker: _Worker) -> None:
         with self._answers:
@@ -266,6 +269,8 @@ class Workers:
         self._delay = _RETRY_SECONDS[0]
         if head["kind"] == "heritage":
             self._heritage = head["lineages"], bodies
+        elif head["kind"] == "thanks":
+            self._thanked = True
         elif self._owner is not None:
             self._show(head["asked"])
 
@@ -298,21 +303,38 @@ class Workers:
     def leave(self) -> None:
         """Give what was counted to those who stay; in the loop's thread."""
         self._ending = True
-        if self._owner is not None:
-            self._show(0)
-            _flush(self._owner)
-            self._owner.close()
-            self._owner = None
-        if self._hub is None:
-            return
-        self._loop.watch(self._hub, self._accept, 0)
+        for _ in range(_FAREWELLS):
+            if self._owner is None and self._hub is None:
+                with contextlib.suppress(OSError):
+                    self.join()
+            if self._owner is None or self._bid_farewell(self._owner):
+                break
+        if self._hub is not None:
+            self._hand_over(self._hub)
+
+    def _bid_farewell(self, owner: Connection) -> bool:
+        """Send the last page; False if the owner ended before it said that it had it."""
+        self._thanked = False
+        self._show(0)
+        deadline = time.monotonic() + _BYE_SECONDS
+        while owner.open and not self._thanked and time.monotonic() < deadline:
+            owner.step(_BYE_SECONDS)
+        gone = not owner.open and not self._thanked
+        owner.close()
+        self._owner = None
+        return not gone
+
+    def _hand_over(self, hub: socket.socket) -> None:
+        self._loop.watch(hub, self._accept, 0)
         self._bequeath(self._reader.page()[0])
         self._close()
-        self._hub.close()
-        if not _is_abstract(self._name):
+        hub.close()
+        if not _is_abstract():
             Path(_address(self._name)).unlink(missing_ok=True)
+        deadline = time.monotonic() + _BYE_SECONDS
         for connection in list(self._members):
-            _flush(connection)
+            while not connection.idle and time.monotonic() < deadline:
+                connection.step(deadline - time.monotonic(), selectors.EVENT_WRITE)
             connection.close()
         self._hub = None
 
@@ -323,20 +345,16 @@ class Workers:
             name: As `name` before; the parent may have learned its port since.
         """
         self._name = name
+        self.abandon()
+        self._start()
+
+    def abandon(self) -> None:
+        """Close what is open, without a word to the other side."""
         if self._hub is not None:
             self._hub.close()
         for connection in (*self._members, self._owner):
             if connection is not None:
                 connection.stream.close()
-        self._start()
-
-
-def _flush(connection: Connection) -> None:
-    """Wait until a last message has left, for a bounded time."""
-    deadline = time.monotonic() + _BYE_SECONDS
-    connection.stream.settimeout(_BYE_SECONDS)
-    while not connection.idle and time.monotonic() < deadline:
-        connection.flush()
 
 
 def shared_name(service: str, host: str, port: int) -> str:
@@ -355,12 +373,12 @@ def _user() -> int:
     return os.getuid() if hasattr(os, "getuid") else 0
 
 
-def _is_abstract(_: str) -> bool:
+def _is_abstract() -> bool:
     return sys.platform == "linux"
 
 
 def _address(name: str) -> str:
-    if sys.platform == "linux":
+    if _is_abstract():
         return f"\0{name}"
     folder = Path(tempfile.gettempdir()) / f"qudag-otel-{_user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -371,7 +389,7 @@ def _address(name: str) -> str:
 
 def _bind(hub: socket.socket, name: str) -> None:
     address = _address(name)
-    if not _is_abstract(name):
+    if not _is_abstract():
         with contextlib.suppress(OSError):
             Path(address).unlink()  # of one that died: nobody answered there
     hub.bind(address)
