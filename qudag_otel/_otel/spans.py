@@ -6,9 +6,12 @@ slower and otherwise the same.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from opentelemetry.sdk.trace import _Span  # pyright: ignore[reportPrivateUsage]
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -16,22 +19,50 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     TraceIdRatioBased,
 )
-from opentelemetry.version import __version__ as api_version
 
 from qudag_otel._otel.context import SUPPORTED
+from qudag_otel._otel.names import find, has
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, Tracer
     from opentelemetry.trace import Link, SpanContext, SpanKind
     from opentelemetry.util.types import Attributes
 
-_TESTED: Final = ("1.45",)
+# ruff: noqa: SLF001 - private names are what this room is about
+
 _EVERY_ID: Final = 1 << 64
+_ARGUMENTS: Final = frozenset({
+    "name", "context", "parent", "sampler", "resource", "attributes", "span_processor", "kind",
+    "links", "instrumentation_info", "limits", "instrumentation_scope",
+})  # fmt: skip
+_PARTS: Final = (
+    "_root",
+    "_remote_parent_sampled",
+    "_local_parent_sampled",
+    "_remote_parent_not_sampled",
+    "_local_parent_not_sampled",
+)
 
 
 def supported() -> bool:
-    """Whether this release of OpenTelemetry has what the fast path needs, as it was tested."""
-    return SUPPORTED and api_version.startswith(_TESTED)
+    """Whether OpenTelemetry has what the fast path needs, by the names that it needs."""
+    return SUPPORTED and _span_class() is not None
+
+
+@functools.cache
+def _span_class() -> Any:
+    """The SDK's class of spans, if it can be made as it is made here."""
+    found = find("opentelemetry.sdk.trace", "_Span")
+    if found is None or not inspect.signature(found[0].__init__).parameters.keys() >= _ARGUMENTS:
+        return None
+    bare = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+    tracer = bare.get_tracer("probe")
+    return found[0] if has(tracer, "_span_limits", "_instrumentation_scope") else None
+
+
+def forget() -> None:
+    """Look for the SDK's names again; for tests that hide one."""
+    _span_class.cache_clear()
 
 
 def root_bound(sampler: Sampler) -> tuple[int, bool] | None:
@@ -48,14 +79,15 @@ def root_bound(sampler: Sampler) -> tuple[int, bool] | None:
     if (
         isinstance(sampler, ParentBased)
         and type(sampler).should_sample is ParentBased.should_sample
+        and has(sampler, *_PARTS)
     ):
         parts = cast("Any", sampler)
-        inner = root_bound(parts._root)  # noqa: SLF001 - this module's purpose
+        inner = root_bound(parts._root)
         follows = (
-            parts._remote_parent_sampled is ALWAYS_ON  # noqa: SLF001
-            and parts._local_parent_sampled is ALWAYS_ON  # noqa: SLF001
-            and parts._remote_parent_not_sampled is ALWAYS_OFF  # noqa: SLF001
-            and parts._local_parent_not_sampled is ALWAYS_OFF  # noqa: SLF001
+            parts._remote_parent_sampled is ALWAYS_ON
+            and parts._local_parent_sampled is ALWAYS_ON
+            and parts._remote_parent_not_sampled is ALWAYS_OFF
+            and parts._local_parent_not_sampled is ALWAYS_OFF
         )
         if follows and inner is not None and not inner[1]:
             return inner[0], True
@@ -86,7 +118,7 @@ def sdk_span(
         processor: Who is told of it; the tracer's own processors by default.
     """
     parts = cast("Any", tracer)
-    return _Span(
+    made: Span = _span_class()(
         name=name,
         context=context,
         parent=parent,
@@ -97,13 +129,13 @@ def sdk_span(
         kind=kind,
         links=links,
         instrumentation_info=tracer.instrumentation_info,
-        limits=parts._span_limits,  # noqa: SLF001
-        instrumentation_scope=parts._instrumentation_scope,  # noqa: SLF001
+        limits=parts._span_limits,
+        instrumentation_scope=parts._instrumentation_scope,
     )
+    return made
 
 
 def readable(span: Span) -> ReadableSpan:
     """A span as it is now, which does not change when the span does."""
     parts = cast("Any", span)
-    take = getattr(parts, "_readable_span", None)
-    return span if take is None else cast("ReadableSpan", take())
+    return cast("ReadableSpan", parts._readable_span()) if has(span, "_readable_span") else span

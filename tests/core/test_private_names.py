@@ -13,13 +13,16 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 import qudag_otel
 from qudag_otel import instruments
 from qudag_otel._otel import globals as otel_globals
-from qudag_otel._otel import measure, names, storage
+from qudag_otel._otel import measure, names, spans, storage
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.sdk.fast.engine import fast_spans
 from qudag_otel.sdk.prometheus.reader import PrometheusReader
 from qudag_otel.testing import capture
 
@@ -68,6 +71,7 @@ def _fresh() -> Iterator[None]:
 
 
 def _forget() -> None:
+    spans.forget()
     measure.forget()
     storage.forget()
     otel_globals.reset_api_globals()
@@ -134,6 +138,19 @@ def test_output_without_a_private_name_is_the_same(name: str) -> None:
     _forget()
     names.HIDDEN.add(name)
     assert _captured() == EXPECTED
+
+
+SPANS: Final = sorted(_asked_by_name(ROOM / "spans.py") - {"_readable_span"})
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_spans_without_a_private_name_are_left_to_the_sdk(name: str) -> None:
+    """Calls open them through the API, which the differential test compares."""
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
+    assert fast_spans(provider)
+    names.HIDDEN.add(name)
+    spans.forget()
+    assert not fast_spans(provider)
 
 
 def _modules() -> Iterator[tuple[Path, ast.Module]]:
