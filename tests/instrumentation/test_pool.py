@@ -403,7 +403,7 @@ def test_destructors_that_give_connections_back_never_wait_for_themselves(
 
     def acquire_often() -> None:
         chance = random.Random(7)
-        for _ in range(1500):
+        for _ in range(500):
             gc.set_threshold(chance.randint(2, 60))
             Holder()
 

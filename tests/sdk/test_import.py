@@ -76,7 +76,8 @@ def test_sub_interpreter_is_refused_and_decorated_code_runs(tmp_path: Path) -> N
         import importlib.util, sys
         name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
         interpreters = importlib.import_module(name)
-        interpreters.run_string(interpreters.create(), """if True:
+        interpreter = interpreters.create()
+        interpreters.run_string(interpreter, """if True:
             import qudag_otel
 
             @qudag_otel.instrumented
@@ -89,6 +90,7 @@ def test_sub_interpreter_is_refused_and_decorated_code_runs(tmp_path: Path) -> N
             except ValueError as error:
                 print(error, flush=True)
         """)
+        interpreters.destroy(interpreter)
         ''',
         {},
     )
