@@ -147,21 +147,30 @@ def _host_and_port(text: str, where: str) -> tuple[str, int]:
 
 
 async def ask(
-    address: Address, method: str, *, token: str = "", timeout_seconds: float, **params: str
+    address: Address,
+    method: str,
+    params: Mapping[str, str] | None = None,
+    *,
+    token: str = "",
+    timeout_seconds: float,
 ) -> Any:
     """Ask a node and return the result of its answer.
 
     Args:
         address: The node.
         method: The RPC method.
+        params: The method's parameters.
         token: Its authentication token, if it has one.
         timeout_seconds: How long connection and answer may take together.
-        params: The method's parameters.
 
     Raises:
         NodeError: It did not answer, or not well; the message names what to do.
     """
-    request: dict[str, Any] = {"id": str(uuid.uuid4()), "method": method, "params": {**params}}
+    request: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "method": method,
+        "params": {**(params or {})},
+    }
     if token:
         request["params"]["auth_token"] = token
     try:
@@ -197,6 +206,8 @@ async def _exchange(address: Address, request: bytes) -> bytes:
         return await reader.readexactly(length)
     except asyncio.IncompleteReadError as error:
         raise _unfinished(address, len(error.partial)) from error
+    except (ConnectionResetError, BrokenPipeError) as error:  # closed before it was asked
+        raise _unfinished(address, 0) from error
     except OSError as error:
         raise UnreachableError(f"the connection broke: {error.strerror or error}") from error
     finally:

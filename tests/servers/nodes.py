@@ -67,5 +67,5 @@ class QudagNode(Server):
 
     def ask(self, method: str, **params: str) -> Any:
         """Ask its RPC, with its token."""
-        question = ask(self.address, method, token=self.token, timeout_seconds=5, **params)
+        question = ask(self.address, method, params, token=self.token, timeout_seconds=5)
         return asyncio.run(question)
