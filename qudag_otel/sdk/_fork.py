@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _children: list[Callable[[bool], None]] = []
+_parents: list[Callable[[], None]] = []
 _registered = False
 
 
@@ -32,13 +33,15 @@ class _Forking(threading.local):
 _forking = _Forking()
 
 
-def watch(in_child: Callable[[bool], None]) -> Callable[[], None]:
-    """Call a function in each child after a fork.
+def watch(in_child: Callable[[bool], None], in_parent: Callable[[], None]) -> Callable[[], None]:
+    """Call functions after each fork.
 
     Meanwhile SIGTERM waits, so that it finds a child that can act upon it.
 
     Args:
         in_child: What to call, with whether another thread than the process's first one forked.
+
+        in_parent: What to call in the parent.
 
     Returns:
         A function that ends this.
@@ -46,12 +49,14 @@ def watch(in_child: Callable[[bool], None]) -> Callable[[], None]:
     global _registered  # noqa: PLW0603 - a hook of the process cannot be taken back
     if not _registered and hasattr(os, "register_at_fork"):
         _registered = True
-        os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
     _children.append(in_child)
+    _parents.append(in_parent)
 
     def stop() -> None:
         if in_child in _children:
             _children.remove(in_child)
+            _parents.remove(in_parent)
 
     return stop
 
@@ -71,6 +76,12 @@ def _in_thread() -> bool:
 def _after() -> None:
     if _forking.mask is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _in_parent() -> None:
+    _after()
+    for function in _parents:
+        function()
 
 
 def _in_child() -> None:

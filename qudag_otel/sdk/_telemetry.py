@@ -16,8 +16,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from qudag_otel import identity
 from qudag_otel._otel import storage
+from qudag_otel._warnings import warn_once
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
+from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import CLOSE_SECONDS, BatchSpans
 from qudag_otel.sdk.settings import resource as descriptions
 from qudag_otel.sdk.settings import variables as v
@@ -225,7 +227,7 @@ class Telemetry:
         self._span_resources = self._resources_of_spans()
         self._ending = Ending(self.force_flush, self.shutdown)
         self._ending.watch(sigterm=sigterm)
-        self._stop_watching = _fork.watch(self._in_child)
+        self._stop_watching = _fork.watch(self._in_child, self._in_parent)
 
     def _in_child(self, in_thread: bool) -> None:  # noqa: FBT001 - a callback
         self._closing = threading.Lock()
@@ -247,6 +249,16 @@ class Telemetry:
                     part.parents += parents
         if self._ending:
             self._ending.after_fork(in_thread=in_thread)
+
+    def _in_parent(self) -> None:
+        for part in self._plan.closing() if self._plan else ():
+            if part.export.kind == otlp.GRPC and part.export.connected:
+                warn_once(
+                    "fork:grpc",
+                    "this process forked after it had exported over gRPC, whose library may hang "
+                    "in the child: set %s=http/protobuf, or call configure() in the children alone",
+                    "OTEL_EXPORTER_OTLP_PROTOCOL",
+                )
 
     def _be_another_process(self) -> tuple[Resource, ...]:
         """Give the providers this process's resource, and return what spans had before."""

@@ -189,6 +189,32 @@ def test_fork_process_pool_sends_what_its_workers_did(tmp_path: Path, receiver: 
     assert receiver.span_names().count("work") == 16
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fork_after_an_export_over_grpc_is_warned_of_once(
+    tmp_path: Path, receiver: Receiver, protocol: str
+) -> None:
+    """Its library may hang in the child; over HTTP there is nothing to say."""
+    _, err = programs.run(
+        tmp_path,
+        SETUP
+        + """
+    import time
+    for exported in (False, True, True):
+        if exported:
+            work(1)
+            telemetry.force_flush()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    """,
+        environment(receiver, protocol),
+        command=COMMAND,
+    )
+    told = "this process forked after it had exported over gRPC"
+    assert err.count(told) == (protocol == "grpc"), err
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_configure_in_a_child_of_multiprocessing_sends_what_it_records(
     tmp_path: Path, receiver: Receiver, method: str

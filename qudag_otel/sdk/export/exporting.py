@@ -124,6 +124,11 @@ class Exporting:
             self._limit(self._exporter)
         return self._exporter
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is an exporter, which may have connections and threads of its own."""
+        return self._exporter is not None
+
     def limit(self, deadline: float) -> None:
         """Make every further export end before a point in time.
 

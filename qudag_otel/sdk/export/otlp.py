@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from qudag_otel._otel.encoders import encoder
+from qudag_otel._redact.names import Verdict, verdict
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
@@ -99,18 +101,52 @@ def receiver(settings: Settings, signal: str) -> Receiver:
     endpoint = _endpoint(settings, signal, protocol)
     scheme = urlsplit(endpoint).scheme  # in lower case
     scheme = scheme if scheme in _PLAIN or scheme in _WEB else ""
+    insecure = scheme in _PLAIN or (not scheme and settings[v.OTLP_INSECURE[signal]])
+    headers = settings[v.OTLP_HEADERS[signal]]
+    if insecure:
+        _warn_of_plain_text(settings, signal, endpoint, headers)
     return Receiver(
         signal=signal,
         protocol=protocol,
         endpoint=endpoint,
-        insecure=scheme in _PLAIN or (not scheme and settings[v.OTLP_INSECURE[signal]]),
-        headers=settings[v.OTLP_HEADERS[signal]],
+        insecure=insecure,
+        headers=headers,
         timeout=timeout,
         compression=settings[compression],
         certificate=settings[v.OTLP_CERTIFICATE[signal]],
         client_key=settings[key],
         client_certificate=settings[certificate],
     )
+
+
+def _warn_of_plain_text(
+    settings: Settings, signal: str, endpoint: str, headers: Mapping[str, str]
+) -> None:
+    """Warn of credentials that leave this host for everybody on the way to read.
+
+    A warning and no error: where a service mesh or a tunnel encrypts what leaves the host, that is
+    a set-up in order.
+    """
+    url = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+    secret = [name for name in headers if verdict(name) is not Verdict.PLAIN]
+    if url.password:
+        secret.append("the user and password of the URL")
+    if secret and not _on_this_host(url.hostname or ""):
+        warn_once(
+            f"plain:{signal}:{endpoint}",
+            "%s: %s would go to %s in plain text, for everybody on the way to read. Use https://, "
+            "or send to a Collector on this host that holds the credentials.",
+            _spelled(settings, v.OTLP_HEADERS[signal]),
+            ", ".join(secret),
+            url.hostname,
+        )
+
+
+def _on_this_host(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost") or host.startswith("/")
 
 
 def _spelled(settings: Settings, variable: v.Variable[Any]) -> str:
