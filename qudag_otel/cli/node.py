@@ -87,6 +87,7 @@ def _watch(bridge: NodeBridge) -> int:
             node_id=names[0] if len(names) == 1 else None,
             metrics_exporter="otlp" if pushed else "prometheus",
             traces_exporter="none",
+            prometheus_shared=False,
             logs_exporter="otlp" if pushed else "none",
             sigterm=False,
         )

@@ -68,6 +68,7 @@ def telemetry(environ: Mapping[str, str], tap: Tap, node_id: str | None = None) 
         traces_exporter=pushed,
         metrics_exporter=pulled,
         logs_exporter=pushed,
+        prometheus_shared=False,  # another demo is no worker of this one
         span_processors=[tap],
         log_record_processors=[tap.logs],
         sigterm=False,

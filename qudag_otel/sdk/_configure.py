@@ -59,6 +59,7 @@ def configure(
     prometheus_port: int | None = None,
     prometheus_scope_labels: bool = False,
     prometheus_gauges: Mapping[str, str] | None = None,
+    prometheus_shared: bool = True,
     span_processors: Sequence[SpanProcessor] = (),
     log_record_processors: Sequence[LogRecordProcessor] = (),
     metric_readers: Sequence[MetricReader] = (),
@@ -89,6 +90,8 @@ def configure(
         prometheus_scope_labels: Put `otel_scope_name` and its like on each series of /metrics.
         prometheus_gauges: How a gauge of several workers becomes one on their /metrics, by the
             instrument's name: "sum", "min", "max", or "each" with the label `pid`, as by default.
+        prometheus_shared: Share the port of /metrics with the other workers of the service. Without
+            this, a port that is taken is an error; children of this process share it all the same.
         span_processors: Further span processors, called before ours.
         log_record_processors: Further log record processors, called before ours.
         metric_readers: Further metric readers.
@@ -115,6 +118,7 @@ def configure(
         "prometheus_port": prometheus_port,
         "prometheus_scope_labels": prometheus_scope_labels,
         "prometheus_gauges": _gauges(prometheus_gauges or {}),
+        "prometheus_alone": not prometheus_shared,
         "span_processors": list(span_processors),
         "log_record_processors": list(log_record_processors),
         "metric_readers": list(metric_readers),

@@ -211,6 +211,7 @@ class Telemetry:
                 str(attributes.get(identity.NODE_ATTRIBUTE, "")),
             ),
             settings[v.PROMETHEUS_WEB_CONFIG],
+            shared=not self.arguments.get("prometheus_alone"),
         )
 
     def keep(self, providers: Sequence[Any], *, sigterm: bool) -> None:

@@ -189,11 +189,15 @@ def test_endpoint_of_every_form_leads_to_the_receiver(
 
 
 def test_configure_port_in_use_names_the_remedy() -> None:
-    """A taken port says which, and how to choose another."""
+    """Where the port is not to be shared, a taken one says by whom, and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match="another process listens") as caught:
-            configure(environ={**PROMETHEUS, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)})
+        told = rf"process {os.getpid()} \(.*\) listens on 127.0.0.1:{port}"
+        with pytest.raises(ConfigurationError, match=told) as caught:
+            configure(
+                environ={**PROMETHEUS, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)},
+                prometheus_shared=False,
+            )
     assert caught.value.value == port
     assert "0 for one that the system picks" in caught.value.remedy
 

@@ -34,17 +34,27 @@ class Endpoint:
         port: The port to bind; 0 for one that the system picks.
         service: What the workers of one service have in common.
         web_config: Prometheus' web configuration file; empty for none.
+        shared: Whether other workers than this process's children may have the port; if not, a
+            port that is taken is an error.
 
     Raises:
         ConfigurationError: The address, the port or the file cannot be used.
     """
 
     def __init__(
-        self, reader: PrometheusReader, host: str, port: int, service: str, web_config: str = ""
+        self,
+        reader: PrometheusReader,
+        host: str,
+        port: int,
+        service: str,
+        web_config: str = "",
+        *,
+        shared: bool = True,
     ) -> None:
         self._host = host
         self._port = port
-        self._service = service
+        self._service = service if shared else f"{service}\n{os.getpid()}"
+        self._shared_port = shared
         self._reader = reader
         self._door = Door(host, web_config)
         self._listener: Listener | None = None
@@ -70,7 +80,7 @@ class Endpoint:
         try:
             self._workers.join()
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
+            if error.errno != errno.EADDRINUSE or not self._shared_port:
                 raise
             warn_once(
                 "prometheus:port",
@@ -154,9 +164,13 @@ def _holder(port: int) -> str:
 
 
 def _explained(error: OSError, host: str, port: int) -> ConfigurationError:
-    if error.errno == errno.EACCES:
+    problems = {
+        errno.EADDRINUSE: f"{_holder(port)} listens on {host}:{port}",
+        errno.EACCES: "this user may not listen there",
+    }
+    if error.errno in problems:
         return ConfigurationError(
-            v.PROMETHEUS_PORT.name, port, "this user may not listen there",
+            v.PROMETHEUS_PORT.name, port, problems[error.errno],
             "Set it to a free port, or to 0 for one that the system picks.",
         )  # fmt: skip
     return ConfigurationError(
