@@ -325,13 +325,13 @@ def _nothing() -> None:
 
 
 def _sorted(calls: list[FastSpan]) -> tuple[list[FastSpan], list[tuple[FastSpan, Outcome, str]]]:
-    """Calls that simply ended well, and the others with outcome and error type."""
+    """Calls that ended well in their order, and the others with outcome and error type."""
     good = [call for call in calls if call.outcome is None and call.more is None]
     if len(good) == len(calls):
         return good, []
-    return good, [
-        (call, *_end(call)) for call in calls if call.outcome is not None or call.more is not None
-    ]
+    ends = [(call, *_end(call)) for call in calls]
+    good = [call for call, outcome, _ in ends if outcome is Outcome.OK]
+    return good, [end for end in ends if end[1] is not Outcome.OK]
 
 
 def _end(call: FastSpan) -> tuple[Outcome, str]:
