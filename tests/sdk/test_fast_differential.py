@@ -66,6 +66,7 @@ from qudag_otel._series import observers
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.sdk.fast import call as fast_call
 from qudag_otel.sdk.fast import engine as fast_engine
+from qudag_otel.sdk.fast import opening as fast_opening
 from qudag_otel.sdk.fast.export import CallExporter
 
 if TYPE_CHECKING:
@@ -217,9 +218,10 @@ class World:
     def entered(self) -> Iterator[None]:
         """Make these providers, this clock and these ids the process's own."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(fast_call, "_bits", self.bits))
+            stack.enter_context(mock.patch.object(fast_opening, "_bits", self.bits))
             stack.enter_context(mock.patch.object(random, "getrandbits", self.bits))
             stack.enter_context(mock.patch.object(fast_call, "_clock", self.clock))
+            stack.enter_context(mock.patch.object(fast_opening, "_clock", self.clock))
             stack.enter_context(mock.patch.object(time, "perf_counter_ns", self.clock))
             stack.enter_context(mock.patch.dict(registry._sites, clear=True))
             stack.enter_context(mock.patch.object(registry, "_observed", new=False))

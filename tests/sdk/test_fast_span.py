@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import textwrap
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
@@ -18,6 +20,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode,
 from qudag_otel import configure, instrumented, sdk
 from qudag_otel._calls.plain import bind
 from qudag_otel._calls.registry import bound_with
+from qudag_otel._otel.context import SPAN_KEY
 from qudag_otel.sdk.fast.call import FastSpan
 from qudag_otel.sdk.fast.engine import Engine
 from tests.sdk import programs
@@ -326,3 +329,45 @@ def test_processor_that_wants_starts_gets_full_spans(configured: Any, late: bool
     assert telemetry.force_flush(5)
     assert started.names == ["seen"]
     assert ended.names == ["seen"] * (1 + late)
+
+
+def test_span_in_hand_is_the_context_that_it_stands_for(road: Road) -> None:
+    """Whoever reads the current context finds the caller's values and the span, in any way."""
+
+    @instrumented(name="inner")
+    def inner() -> None:
+        current: Any = context.get_current()
+        span = trace.get_current_span()
+        plain = {"own": 1, SPAN_KEY: span}
+        assert trace.get_current_span(current) is span
+        assert dict(current) == {**current} == current.copy() == copy.copy(current) == plain
+        assert dict(current.items()) == plain
+        assert sorted(map(str, current.keys())) == sorted(current) == sorted(plain)
+        assert (len(current), list(current.values())) == (2, [1, span])
+        assert ("own" in current, SPAN_KEY in current, "other" in current) == (True, True, False)
+        assert (current["own"], current[SPAN_KEY], current.get("other", 5)) == (1, span, 5)
+        assert current | {"more": 2} == {**plain, "more": 2}
+        assert current == Context(plain)
+        assert current != Context()
+        assert span in {span: 1}
+        more = context.set_value("more", 2)
+        assert trace.get_current_span(more) is span
+        with pytest.raises(ValueError, match="^$"):
+            current["own"] = 2
+        token = context.attach(more)
+        innermost()
+        context.detach(token)
+        assert f"{span}".startswith("FastSpan(name='inner'")
+
+    @instrumented(name="innermost")
+    def innermost() -> None:
+        assert context.get_value("own") == 1
+        assert context.get_value("more") == 2
+
+    token = context.attach(context.set_value("own", 1))
+    instrumented(name="outer")(inner)()
+    context.detach(token)
+    spans = {span.name: span for span in road.exported()}
+    inner_context: Any = spans["inner"].context
+    parent: Any = spans["innermost"].parent
+    assert parent.span_id == inner_context.span_id

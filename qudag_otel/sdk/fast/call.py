@@ -8,8 +8,6 @@ site's records.
 
 from __future__ import annotations
 
-import os
-import random
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,13 +16,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, TraceFlags
 
 from qudag_otel._calls.outcome import Outcome
-from qudag_otel._calls.plain import SILENT, PlainCall
-from qudag_otel._calls.site import RELIEVE
-from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPRESSED
+from qudag_otel._otel.context import CURRENT, SPAN_KEY
 from qudag_otel.sdk.fast import operations as ops
+from qudag_otel.sdk.fast.context import OwnContext, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextvars import Token
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -34,67 +31,46 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from qudag_otel._calls.failure import Failure
-    from qudag_otel._calls.site import Call, Values
+    from qudag_otel._calls.site import Values
     from qudag_otel.sdk.fast.site import FastSite
-
-    FastOpener = Callable[[FastSite, Values], Call]
 
 SAMPLED: Final = int(TraceFlags.SAMPLED)
 RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
-_LOW_64: Final = (1 << 64) - 1
 
 _clock = time.perf_counter_ns
 _get, _set, _reset = CURRENT.get, CURRENT.set, CURRENT.reset
 
-# Not the module's own generator: an application that seeds that one would repeat its trace ids.
-_random = random.Random()  # noqa: S311 - ids have to be unique, not secret
-_bits = _random.getrandbits
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random.seed)
 
+class FastSpan(OwnContext, Span):
+    """A call with a span, which is its own context while the call runs.
 
-class FastSpan(Span):
-    """A call with a span.
+    A context of its own for each call would cost more than all else: so the span is the context,
+    with what else was in the caller's, and itself as the current span.
 
     `more` is what the body did to the span, in order: see `operations`. `outcome` is None as long
-    as the call ended well, or did not end.
+    as the call ended well, or did not end. `steps` is there for calls that pause.
     """
 
     __slots__ = (
-        "ambient",
-        "began",
-        "context",
-        "ended",
-        "failure",
-        "flags",
-        "more",
-        "outcome",
-        "parent_id",
-        "remote",
-        "shown",
-        "site",
-        "span_id",
-        "token",
-        "trace_id",
-        "values",
-    )
+        "began", "ended", "failure", "filled", "flags", "given", "more", "outcome", "parent_id",
+        "remote", "site", "span_id", "steps", "token", "trace_id",
+    )  # fmt: skip
 
-    ambient: Context | None
     began: int
-    context: Context | None
     ended: int
     failure: Failure | None
+    filled: bool
     flags: int
+    given: Values
     more: list[tuple[Any, ...]] | None
     outcome: Outcome | None
     parent_id: int
     remote: SpanContext | None
-    shown: Context | None
     site: FastSite
     span_id: int
+    steps: Steps | None
     token: Token[Context] | None
     trace_id: int
-    values: Values
 
     @property
     def seconds(self) -> float:
@@ -109,12 +85,15 @@ class FastSpan(Span):
     def resume(self) -> None:
         """Make this span current; cheap where the context is the one of the last step."""
         ambient = _get()
-        shown = self.shown
-        if ambient is not shown and (ambient is not self.ambient or shown is not None):
-            self.ambient = ambient
-            self.context = Context({**ambient, SPAN_KEY: self})
-            self.shown = None
-        self.token = _set(cast("Context", self.context))
+        steps = self.steps
+        if steps is None:
+            steps = self.steps = Steps()
+        shown = steps.shown
+        if ambient is not shown and (ambient is not steps.ambient or shown is not None):
+            steps.ambient = ambient
+            steps.context = Context({**ambient, SPAN_KEY: self})
+            steps.shown = None
+        self.token = _set(cast("Context", steps.context))
 
     def pause(self) -> None:
         """Give the context back as it was at `resume`, with what the body attached since."""
@@ -122,17 +101,21 @@ class FastSpan(Span):
         if token is None:
             return
         current = _get()
-        if current is self.context:
+        steps = self.steps
+        if current is (self if steps is None else steps.context):
             with suppress(ValueError):  # closed by the garbage collector, in another context
                 _reset(token)
             return
-        self.context = self.shown = current  # of the next step, if that is taken from here
+        if steps is None:
+            steps = self.steps = Steps()
+            steps.ambient = cast("Context", token.old_value)
+        steps.context = steps.shown = current  # of the next step, if that is taken from here
         if current.get(SPAN_KEY) is self:
             around = {**current}
             del around[SPAN_KEY]
-            former = cast("Context", self.ambient).get(SPAN_KEY)
-            self.shown = Context(around if former is None else {**around, SPAN_KEY: former})
-            _set(self.shown)
+            former = cast("Context", steps.ambient).get(SPAN_KEY)
+            steps.shown = Context(around if former is None else {**around, SPAN_KEY: former})
+            _set(steps.shown)
 
     def leave(self) -> None:
         """Give the context back, and record that the call ended well."""
@@ -144,9 +127,7 @@ class FastSpan(Span):
                 _reset(token)
             except ValueError:  # see pause
                 pass
-        self.ambient = self.context = self.shown = (
-            None  # a context refers to its span: no cycles in the queue
-        )
+        self.steps = None  # its context refers to this span: no cycles in the queue
         self.site.records.append(self)
 
     def fail(self, error: BaseException) -> None:
@@ -159,13 +140,17 @@ class FastSpan(Span):
                 _reset(token)
             except ValueError:  # see pause
                 pass
-        self.ambient = self.context = self.shown = None
+        self.steps = None
         # First: where the stack is used up, this is all that still works.
         self.outcome = Outcome.ERROR
         try:
             self.site.explain(self, error)
         finally:
             self.site.records.append(self)
+
+    def __repr__(self) -> str:
+        name = self.site.site.options.operation
+        return f"FastSpan(name={name!r}, context={self.get_span_context()!r})"
 
     # As the API's span: what is done to it is kept, as tuples, and done at export.
 
@@ -279,122 +264,3 @@ class FastTimer:
     def fail(self, error: BaseException) -> None:
         """Record that the call ended with an exception."""
         self._fast.time_failed(self._began, _clock(), self._around, error)
-
-
-def _silenced(ambient: Context) -> bool:
-    return any(map(ambient.get, SUPPRESSED))
-
-
-def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
-    bound: int, *, follows: bool
-) -> tuple[FastOpener, FastOpener]:
-    """`begin` and `start` of sites with spans; a site's own are these with the site bound.
-
-    Args:
-        bound: Sample a root if the low 64 bits of its trace id are below this.
-        follows: Whether the decision of a parent that is not ours takes precedence.
-    """
-    always = SAMPLED | RANDOM if bound > _LOW_64 else 0
-    span_key, mask, get, bits, clock = SPAN_KEY, RELIEVE, _get, _bits, _clock
-    silenced = _silenced
-
-    def foreign(span: FastSpan, parent: Any) -> bool:
-        """Continue a span that is not ours; False if it carries what a fast span cannot."""
-        context = parent.get_span_context()
-        if not (isinstance(context, SpanContext) and context.is_valid):
-            root(span)
-            return True
-        if context.trace_state:
-            return False
-        span.remote = context
-        span.parent_id = context.span_id
-        span.trace_id = context.trace_id
-        if follows:
-            sampled = int(context.trace_flags) & SAMPLED
-        else:
-            sampled = SAMPLED if context.trace_id & _LOW_64 < bound else 0
-        span.flags = sampled | int(context.trace_flags) & RANDOM
-        return True
-
-    def root(span: FastSpan) -> None:
-        trace_id = span.trace_id = _bits(128) or 1
-        span.parent_id = 0
-        span.remote = None
-        span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
-
-    def begin(fast: FastSite, values: Values) -> Call:
-        span = FastSpan()
-        ambient = get()
-        parent: Any = ambient.get(span_key)
-        if ambient and silenced(ambient):
-            return SILENT
-        if parent is None:
-            root(span)
-        elif parent.__class__ is FastSpan:
-            ours = parent
-            span.trace_id = ours.trace_id
-            span.parent_id = ours.span_id
-            span.remote = None
-            span.flags = ours.flags
-        elif not foreign(span, parent):
-            return PlainCall(fast.site, values)
-        span.site = fast
-        span.values = values
-        span.span_id = bits(64) or 1
-        span.more = span.failure = span.outcome = span.token = None
-        span.ambient = span.context = span.shown = None
-        span.ended = 0
-        if not fast.count() & mask:
-            fast.relieve()
-        span.began = clock()
-        return span
-
-    def start(fast: FastSite, values: Values) -> Call:
-        span = FastSpan()
-        ambient = get()
-        parent: Any = ambient.get(span_key)
-        if ambient and silenced(ambient):
-            return SILENT
-        if parent.__class__ is FastSpan:
-            ours = parent
-            span.trace_id = ours.trace_id
-            span.parent_id = ours.span_id
-            span.remote = None
-            span.flags = ours.flags
-        elif parent is None:
-            # `root` written out: most calls outside of a request are roots.
-            trace_id = span.trace_id = bits(128) or 1
-            span.parent_id = 0
-            span.remote = None
-            span.flags = always or (SAMPLED | RANDOM if trace_id & _LOW_64 < bound else RANDOM)
-        elif not foreign(span, parent):
-            call = PlainCall(fast.site, values)
-            call.resume()
-            return call
-        span.site = fast
-        span.values = values
-        span.span_id = bits(64) or 1
-        span.more = span.failure = span.outcome = None
-        span.ended = 0
-        span.shown = None
-        span.ambient = ambient
-        context = span.context = Context({**ambient, span_key: span})
-        # Last, and side by side: where the stack is used up, none of them happens.
-        if not fast.count() & mask:
-            fast.relieve()
-        span.token = _set(context)
-        span.began = clock()
-        return span
-
-    return begin, start
-
-
-def open_timer(fast: FastSite, values: Values) -> Call:
-    """`begin` and `start` of sites without spans."""
-    del values
-    ambient = _get()
-    if ambient and _silenced(ambient):
-        return SILENT
-    if not fast.count() & RELIEVE:
-        fast.relieve()
-    return FastTimer(fast, ambient.get(SPAN_KEY), _clock())

@@ -27,7 +27,7 @@ from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
-from qudag_otel.sdk.fast.call import open_timer, span_openers
+from qudag_otel.sdk.fast.opening import open_timer, span_openers
 from qudag_otel.sdk.fast.operations import says_error
 from qudag_otel.sdk.fast.price import probe
 from qudag_otel.sdk.fast.site import FastSite, context_of
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from qudag_otel._calls.site import Site
-    from qudag_otel.sdk.fast.call import FastOpener, FastSpan
+    from qudag_otel.sdk.fast.call import FastSpan
+    from qudag_otel.sdk.fast.opening import FastOpener
 
 _DRIFT_NS: Final = 1_000_000
 _EVERY_ID: Final = 1 << 64

@@ -33,7 +33,7 @@ class CallExporter(SpanExporter):
         for span in spans:
             if not isinstance(span, FastSpan):
                 others.append(span)
-            elif span.more is None and span.outcome is None and span.values is None:
+            elif span.more is None and span.outcome is None and span.given is None:
                 calls.append(span)
             else:
                 others.append(redacting.span(span.site.readable(span)))

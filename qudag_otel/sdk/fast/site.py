@@ -143,7 +143,7 @@ class FastSite:
             context=call.get_span_context(),
             parent=call.parent,
             kind=options.kind,
-            attributes=self.site.attributes(call.values),
+            attributes=self.site.attributes(call.given),
             links=options.links,
             processor=processor,
         )
