@@ -25,6 +25,7 @@ from qudag_otel.sdk.export.exporting import Exporting
 from qudag_otel.sdk.export.observed import Observed, observe_price
 from qudag_otel.sdk.export.outage import hold_exporter_lines
 from qudag_otel.sdk.export.periodic import PeriodicReader
+from qudag_otel.sdk.export.wire import RecordExporter
 from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider, fast_spans
 from qudag_otel.sdk.fast.export import CallExporter
 from qudag_otel.sdk.fast.following import following, follows
@@ -188,8 +189,6 @@ def add_exporters(plan: Plan, signals: Sequence[str]) -> None:
         export.wrap(CallExporter)
         plan.span_processors.append(BatchSpans(export, **_sizes(settings, "traces")))
     for name in chosen.get("logs", ()):
-        from qudag_otel.sdk.export.wire import RecordExporter  # here: it loads protobuf
-
         export = exporting(settings, "logs", name)
         export.wrap(RecordExporter)
         plan.log_record_processors.append(BatchLogs(export, **_sizes(settings, "logs")))

@@ -48,6 +48,7 @@ _SIGNALS: Final = {
         "resource_logs", "scope_logs", "log_records", "rejected_log_records",
     ),
 }  # fmt: skip
+REQUESTS: Final = {signal: words.request for signal, words in _SIGNALS.items()}
 RESPONSES: Final = {signal: words.response for signal, words in _SIGNALS.items()}
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-
 from qudag_otel import _redact
 from qudag_otel._otel.encoders import encoder
 from qudag_otel._warnings import warn_once
@@ -154,7 +152,9 @@ class LogEncoder:
         """The resource, as OpenTelemetry's encoder has it."""
         masked = redacting.resource(resource)
         if self._resource[0] is not masked:
-            example = ExportLogsServiceRequest.FromString(encoder("logs")([_Probe.of(masked)]))
+            from qudag_otel.sdk.export.messages import REQUESTS  # loaded with what sends
+
+            example = REQUESTS["logs"].FromString(encoder("logs")([_Probe.of(masked)]))
             found = example.resource_logs[0]
             found.ClearField("scope_logs")
             self._resource = masked, found.SerializeToString()
