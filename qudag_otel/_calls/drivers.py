@@ -56,8 +56,23 @@ def drive(function: Function, site: Site, capture: Capture | None) -> Function:
     if isinstance(function, FunctionType) and sys.version_info < (3, 14):
         # For `getfullargspec`, which does not look through `__wrapped__`.
         with contextlib.suppress(ValueError, TypeError):
-            wrapper.__signature__ = signature(function)  # type: ignore[attr-defined]
+            wrapper.__signature__ = _shared(signature(function))  # type: ignore[attr-defined]
     return wrapper
+
+
+def _shared(of: inspect.Signature) -> inspect.Signature:
+    """The same object for equal ones; not where there are defaults, as 1 and True are equal."""
+    if any(one.default is not one.empty for one in of.parameters.values()):
+        return of
+    try:
+        return _signature(of)
+    except TypeError:  # an annotation that cannot be hashed
+        return of
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature(of: inspect.Signature) -> inspect.Signature:
+    return of
 
 
 def names(function: Function) -> Function:

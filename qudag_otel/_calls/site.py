@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from opentelemetry.trace import Link, SpanKind
 
 from qudag_otel import identity
+from qudag_otel._calls.outcome import Outcome
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import check, complete, series
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
-    from qudag_otel._calls.outcome import Outcome
     from qudag_otel.catalogue import Metric
     from qudag_otel.instruments import Series
 
@@ -32,6 +32,7 @@ _IDENTITY: Final[dict[str, Callable[[], str]]] = {
     identity.NODE_ATTRIBUTE: identity.node_id,
     identity.SWARM_ATTRIBUTE: identity.swarm_id,
 }
+_UNMADE: Final = (-1, None, None)
 _ERRORS_LIMIT: Final = 1000
 RELIEVE: Final = 0xFF
 """A mask: each time a site's count of starts has these bits zero, its records are looked at."""
@@ -137,7 +138,6 @@ class Site:
     __slots__ = (
         "_errors",
         "_labels",
-        "_labels_epoch",
         "_named",
         "begin",
         "drained",
@@ -168,8 +168,9 @@ class Site:
             # process may have thousands of sites: what is easily made again is not kept.
             checked = check(m.OPERATION_ACTIVE, named)
             self._named = tuple(checked.get(key) for key in _NAMED)
-        self._labels: dict[Outcome | None, dict[str, Value]] | None = None
-        self._labels_epoch = -1
+        # Of calls in flight and of those that ended well, with the epoch of the identity they are
+        # of: another thread must not see the one without the other.
+        self._labels: tuple[int, dict[str, Value] | None, dict[str, Value] | None] = _UNMADE
         self._errors: dict[str, Series] | None = None
         self.timed = None
         self.renew()
@@ -221,19 +222,19 @@ class Site:
     def labels(self, outcome: Outcome | None = None) -> dict[str, Value]:
         """The metric attributes; without an outcome, those of the calls in flight."""
         epoch = identity.STATE.epoch
-        labels = self._labels
-        if labels is None or self._labels_epoch != epoch:
-            labels = {}
-        found = labels.get(outcome)
-        if found is None:
-            found = labels[outcome] = (
-                self._make(m.OPERATION_ACTIVE, {})
-                if outcome is None
-                else self._make(m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value})
-            )
-            # The labels first: another thread that sees the new epoch must see them, too.
-            self._labels = labels
-            self._labels_epoch = epoch
+        made_at, active, well = self._labels
+        if made_at != epoch:
+            active = well = None
+        if outcome is None:
+            if active is None:
+                active = self._make(m.OPERATION_ACTIVE, {})
+                self._labels = (epoch, active, well)
+            return active
+        if outcome is Outcome.OK and well is not None:
+            return well
+        found = self._make(m.OPERATION_DURATION, {a.OUTCOME.key: outcome.value})
+        if outcome is Outcome.OK:
+            self._labels = (epoch, active, found)
         return found
 
     def _make(self, metric: Metric, more: dict[str, str]) -> dict[str, Value]:

@@ -352,7 +352,7 @@ def test_span_in_hand_is_the_context_that_it_stands_for(road: Road) -> None:
         assert span in {span: 1}
         more = context.set_value("more", 2)
         assert trace.get_current_span(more) is span
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             current["own"] = 2
         token = context.attach(more)
         innermost()
