@@ -101,3 +101,40 @@ def test_sub_interpreter_is_refused_and_decorated_code_runs(tmp_path: Path) -> N
             "Call configure() in the main one; decorated functions run unchanged here."
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("propagators", "told"), [("b3", "OTEL_PROPAGATORS=b3: unknown"), ("tracecontext,", "set up")]
+)
+def test_propagators_that_are_not_there_break_no_import(
+    tmp_path: Path, propagators: str, told: str
+) -> None:
+    """Decorated and carried code runs with the default ones; configure() names the mistake."""
+    out, _ = programs.run(
+        tmp_path,
+        """
+        from qudag_otel import carry_context, configure, instrumented
+        from qudag_otel.propagation import incoming, outgoing
+        from qudag_otel.sdk import reset
+
+        @instrumented
+        def double(number):
+            return 2 * number
+
+        with incoming({"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}):
+            print(double(21), carry_context(double)(4), outgoing()["traceparent"][:35])
+        try:
+            configure()
+            print("set up")
+        except ValueError as error:
+            print(error)
+        reset()
+        """,
+        {
+            "OTEL_PROPAGATORS": propagators,
+            **{f"OTEL_{one}_EXPORTER": "none" for one in ("TRACES", "METRICS", "LOGS")},
+        },
+    )
+    first, second = out.splitlines()
+    assert first == f"42 8 00-{'1' * 32}"
+    assert second.startswith(told)
