@@ -26,6 +26,7 @@ class Level(enum.Enum):
     SWARM_TASK = ("swarm_task", (a.SWARM_ID.key, a.TASK_TYPE.key))
     SWARM_QUEUE = ("swarm_queue", (a.SWARM_ID.key, a.QUEUE_TYPE.key))
     OPERATION = ("operation", (a.OPERATION.key, a.COMPONENT.key))
+    PROCESS = ("process", ("job", "instance"))
     COLLECTOR = ("collector", ("job", "instance"))
     RECEIVER = ("collector_receiver", ("job", "instance", "receiver"))
     EXPORTER = ("collector_exporter", ("job", "instance", "exporter"))

@@ -31,6 +31,7 @@ RECORDED: Final[tuple[Recorded, ...]] = (
     *recording.OPERATION_RECORDED,
     *baselines.BASELINE_RECORDED,
     *pipeline.PIPELINE_RECORDED,
+    *pipeline.APPLICATION_LOST,
 )
 """Every recorded series that does not depend on objectives."""
 
@@ -111,7 +112,11 @@ def rule_files(
             groups=(
                 RuleGroup(
                     name="qudag-telemetry",
-                    rules=(*pipeline.PIPELINE_RECORDED, *pipeline.PIPELINE_RULES),
+                    rules=(
+                        *pipeline.PIPELINE_RECORDED,
+                        *pipeline.APPLICATION_LOST,
+                        *pipeline.PIPELINE_RULES,
+                    ),
                 ),
             ),
         ),

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel._query import promql
 from qudag_otel.alerts._model import Level, Recorded
 from qudag_otel.alerts._rules import crossed, rule
 from qudag_otel.alerts.promql import WINDOW, total
+from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import sdk
 
 _SIGNALS: Final = (("logs", "log_records"), ("metrics", "metric_points"), ("traces", "spans"))
 _ALIVE: Final = "otelcol_process_uptime_seconds_total"
@@ -70,6 +73,30 @@ QUEUE_RATIO: Final = Recorded(
 PIPELINE_RECORDED: Final = (*REFUSED, *SEND_FAILED, *ENQUEUE_FAILED, UNDECIDED, QUEUE_RATIO)
 """Recorded for every Collector."""
 
+
+def _lost(signal: str) -> str:
+    """Items a second of one signal that an application dropped, or could not deliver."""
+    rates = (
+        promql.rate(promql.select(metric.prometheus_name, f'{sdk.FAILURE.label}!=""'), WINDOW)
+        for metric in (sdk.PROCESSED[signal], sdk.EXPORTED[signal])
+    )
+    return total(Level.PROCESS, " or ".join(rates))
+
+
+APPLICATION_LOST: Final = tuple(
+    Recorded(
+        level=Level.PROCESS,
+        subject="otel_sdk_lost",
+        operation="rate5m",
+        expression=_lost(signal),
+        unit="{item}/s",
+        description="Items a second that an application dropped, or could not deliver.",
+        labels=(("signal", signal),),
+    )
+    for signal in ("logs", "traces")
+)
+"""Recorded for every application."""
+
 PIPELINE_RULES: Final = (
     rule(
         "CollectorRefusesTelemetry",
@@ -112,6 +139,22 @@ PIPELINE_RULES: Final = (
         f"group by (job, instance) (last_over_time({_ALIVE}[1h]))"
         f" unless on (job, instance) {_ALIVE}",
         "Nothing is heard of Collector <instance> (<job>) for <duration>.",
+    ),
+    rule(
+        "ApplicationLosesTelemetry",
+        "telemetry",
+        crossed("ApplicationLosesTelemetry", APPLICATION_LOST[0].name),
+        "<job> (<instance>) loses <value> of <signal> for <duration>.",
+    ),
+    rule(
+        "TelemetryCostsMuch",
+        "telemetry",
+        crossed(
+            "TelemetryCostsMuch",
+            promql.aggregate("max", Level.NODE.labels, m.TELEMETRY_SHARE.prometheus_name),
+        ),
+        "Telemetry takes <value> of the CPU time of a process of node <node_id>, more than <limit>"
+        " for <duration>.",
     ),
     rule(
         "TargetDown",

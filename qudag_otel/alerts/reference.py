@@ -38,6 +38,7 @@ _RECORDED: Final = (
     ("Instrumented operations", recording.OPERATION_RECORDED),
     ("Baselines", baselines.BASELINE_RECORDED),
     ("Collectors", pipeline.PIPELINE_RECORDED),
+    ("Applications' own telemetry", pipeline.APPLICATION_LOST),
 )
 
 

@@ -230,6 +230,26 @@ ADVICE: Final[dict[str, Advice]] = {
         ("the Collector ended", "Prometheus refuses what it pushes"),
         ("Is the process there? Read its log.", "Applications keep a queue: be quick."),
     ),
+    "ApplicationLosesTelemetry": Advice(
+        "Spans or log lines of this process are lost; its metrics and its work are not affected.",
+        (
+            "the receiver is away, slow, or refuses what is sent",
+            "more is made than the queue and the receiver take",
+        ),
+        (
+            "The panel names the reason; so does the process's log, once an outage.",
+            "`qudag-otel doctor` in its environment tries the receiver.",
+            "Sample fewer traces, or raise OTEL_BSP_MAX_QUEUE_SIZE.",
+        ),
+    ),
+    "TelemetryCostsMuch": Advice(
+        "The process is slower than it could be.",
+        ("very short functions are instrumented, or very many log lines are exported",),
+        (
+            "`qudag_telemetry_cpu_time_seconds_total` says whether threads, calls or lines cost.",
+            "Instrument with spans=False, sample fewer traces, or instrument less.",
+        ),
+    ),
     "TargetDown": Advice(
         "Metrics of this target are missing; alerts on them are silent.",
         ("the application ended", "a changed port or a firewall"),

@@ -82,6 +82,8 @@ TASK_REGRESSION: Final = Location(OVERVIEW, 85)
 PIPELINE_LOSS: Final = Location(TELEMETRY, 11)
 PIPELINE_QUEUES: Final = Location(TELEMETRY, 12)
 FRESHNESS: Final = Location(TELEMETRY, 13)
+APPLICATION_LOSS: Final = Location(TELEMETRY, 16)
+TELEMETRY_COST: Final = Location(TELEMETRY, 17)
 SCRAPE_TARGETS: Final = Location(TELEMETRY, 14)
 COLLECTORS: Final = Location(TELEMETRY, 21)
 BURN_RATE: Final = Location(OBJECTIVES, 12)
@@ -113,6 +115,8 @@ ALERT_PANELS: Final = {
     "CollectorLosesTraces": PIPELINE_LOSS,
     "CollectorQueueFillsUp": PIPELINE_QUEUES,
     "CollectorAbsent": COLLECTORS,
+    "ApplicationLosesTelemetry": APPLICATION_LOSS,
+    "TelemetryCostsMuch": TELEMETRY_COST,
     "TargetDown": SCRAPE_TARGETS,
     "ObjectiveBurnsFast": BURN_RATE,
     "ObjectiveBurnsSlowly": BURN_RATE,

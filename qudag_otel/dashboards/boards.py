@@ -318,6 +318,8 @@ TELEMETRY: Final = Board(
                 Placed(13, telemetry.FRESHNESS),
                 Placed(14, telemetry.TARGETS, 16),
                 Placed(15, telemetry.SILENT),
+                Placed(16, telemetry.APPLICATION_LOSS),
+                Placed(17, telemetry.COST),
             ),
         ),
         Section(

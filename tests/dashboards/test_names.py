@@ -12,6 +12,7 @@ from qudag_otel.alerts import objectives
 from qudag_otel.alerts._model import Level
 from qudag_otel.catalogue import Instrument
 from qudag_otel.catalogue.metrics import METRICS
+from qudag_otel.catalogue.sdk import SDK_METRICS
 from qudag_otel.dashboards._external import EXTERNAL
 from qudag_otel.objectives import Objective
 from tests.dashboards.files import DASHBOARDS, LABEL, asked
@@ -38,10 +39,13 @@ AGGREGATIONS: Final = {"sum", "avg", "min", "max", "count", "group"}
 def _known() -> dict[str, set[str]]:
     """Every name in Prometheus, with its labels."""
     known: dict[str, set[str]] = {}
-    for metric in METRICS:
+    for metric in (*METRICS, *SDK_METRICS):
+        labels = {attribute.label for attribute in metric.attributes}
+        if metric in SDK_METRICS:
+            labels |= {"job", "instance"}
         for suffix in SUFFIXES.get(metric.instrument, ("",)):
             bucket = {"le"} if suffix == "_bucket" else set[str]()
-            known[metric.prometheus_name + suffix] = {*metric.attribute_keys, *bucket}
+            known[metric.prometheus_name + suffix] = labels | bucket
     levels = {level.prefix: set(level.labels) for level in Level}
     for path in (REPOSITORY / "alerts" / "rules").glob("*.yaml"):
         for group in yaml.safe_load(path.read_text())["groups"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qudag_otel._query import promql
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import sdk
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards import _thresholds as thresholds
 from qudag_otel.dashboards._promql import WINDOW, select
@@ -15,6 +16,7 @@ from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qudag_otel.catalogue import Metric
     from qudag_otel.dashboards._external import External
 
 _NO_COLLECTOR: Final = (
@@ -41,6 +43,12 @@ SEEN: Final = promql.aggregate(
 
 def _rate(metric: External, keep: str) -> str:
     return promql.aggregate("sum", (keep,), promql.rate(str(metric), WINDOW))
+
+
+def _rate_where_lost(metric: Metric) -> str:
+    why = sdk.FAILURE.label
+    lost = promql.select(metric.prometheus_name, f'{why}!=""')
+    return promql.aggregate("sum", ("job", why), promql.rate(lost, WINDOW))
 
 
 def _items(event: str, of: Callable[[str, str], External], words: str) -> tuple[Query, ...]:
@@ -72,6 +80,51 @@ LOSS: Final = View(
     empty=_NO_COLLECTOR,
     unit="eps",
     steps=thresholds.of_alert("CollectorDropsTelemetry"),
+)
+APPLICATION_LOSS: Final = View(
+    title="Telemetry lost by applications",
+    description=(
+        "Spans and log lines a second that applications dropped because more came than their "
+        "receiver took, or that no receiver acknowledged, by reason. Above zero: does the "
+        "Collector answer, does it take what is sent?"
+    ),
+    queries=tuple(
+        Query(
+            expression=_rate_where_lost(metric),
+            legend=f"{{{{job}}}} {words} {{{{error_type}}}}",
+        )
+        for metric, words in (
+            (sdk.PROCESSED["traces"], "spans dropped:"),
+            (sdk.EXPORTED["traces"], "spans not delivered:"),
+            (sdk.PROCESSED["logs"], "log lines dropped:"),
+            (sdk.EXPORTED["logs"], "log lines not delivered:"),
+        )
+    ),
+    empty="No application reports that it lost anything, or none reports its own telemetry.",
+    unit="eps",
+    steps=thresholds.of_alert("ApplicationLosesTelemetry"),
+)
+COST: Final = View(
+    title="Cost of telemetry",
+    description=(
+        "Share of each process's CPU time that telemetry took in the latest minute: its threads, "
+        "the calls it measures, the log lines it exports."
+    ),
+    queries=(
+        Query(
+            expression=promql.aggregate("max", _NODE, select(m.TELEMETRY_SHARE)),
+            legend="{{node_id}}",
+        ),
+        Query(
+            expression=promql.aggregate(
+                "sum", (*_NODE, a.COST.key), promql.rate(select(m.TELEMETRY_CPU), WINDOW)
+            ),
+            legend="{{node_id}} {{cost}}, of one core",
+        ),
+    ),
+    empty="No selected node says what its telemetry costs.",
+    unit="percentunit",
+    steps=thresholds.of_alert("TelemetryCostsMuch"),
 )
 QUEUES: Final = View(
     title="Collector queues",

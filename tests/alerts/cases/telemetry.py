@@ -247,6 +247,92 @@ TARGET: Final = Scenario(
     ),
 )
 
+_APPLICATION: Final = 'job="shop",instance="shop-1"'
+
+
+def _part(metric: str, kind: str, error: str) -> str:
+    return f'otel_sdk_{metric}_total{{{_APPLICATION},otel_component_type="{kind}"{error}}}'
+
+
+def _loses(value: str, signal: str) -> Fires:
+    return Fires(
+        labels={"job": "shop", "instance": "shop-1", "signal": signal},
+        description=f"shop (shop-1) loses {value} items/s of {signal} for 5 minutes.",
+    )
+
+
+_DROPPED: Final = _part(
+    "processor_span_processed", "batching_span_processor", ',error_type="queue_full"'
+)
+_FAILED: Final = _part("exporter_span_exported", "otlp_grpc_span_exporter", ',error_type="timeout"')
+_SENT: Final = _part("exporter_span_exported", "otlp_grpc_span_exporter", "")
+_LINES: Final = _part("exporter_log_exported", "otlp_grpc_log_exporter", ',error_type="503"')
+APPLICATION: Final = Scenario(
+    name="ApplicationLosesTelemetry",
+    rules=_RULES,
+    severity="warning",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="spans are dropped and others are not delivered: both add up",
+            series={
+                _DROPPED: counter((0, 10), (2, 20)),
+                _FAILED: counter((0, 10), (1, 20)),
+                _SENT: counter((5, 30)),
+            },
+            at={"15m": (), "15m15s": (_loses("3", "traces"),), "30m": (_loses("3", "traces"),)},
+        ),
+        Case(
+            name="log lines alone",
+            series={_LINES: counter((2, 20)), _SENT: counter((5, 20))},
+            at={"20m": (_loses("2", "logs"),)},
+        ),
+        Case(
+            name="everything is delivered",
+            series={_SENT: counter((5, 20)), _DROPPED: counter((0, 20))},
+            at=silent(20),
+        ),
+    ),
+)
+
+
+def _costs(share: str) -> Fires:
+    return Fires(
+        labels={"node_id": "n1"},
+        description=f"Telemetry takes {share} of the CPU time of a process of node n1, more than"
+        " 25% for 15 minutes.",
+    )
+
+
+COST: Final = Scenario(
+    name="TelemetryCostsMuch",
+    rules=_RULES,
+    severity="warning",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="one of two processes of a node: fires after 15 minutes",
+            series={
+                'qudag_telemetry_cpu_share_ratio{node_id="n1",instance="a"}': gauge(
+                    (0.1, 10), (0.4, 20)
+                ),
+                'qudag_telemetry_cpu_share_ratio{node_id="n1",instance="b"}': gauge((0.02, 30)),
+                'qudag_telemetry_cpu_share_ratio{node_id="n2"}': gauge((0.25, 30)),
+            },
+            at={"24m45s": (), "25m": (_costs("40%"),)},
+        ),
+        Case(
+            name="a burst of ten minutes",
+            series={
+                'qudag_telemetry_cpu_share_ratio{node_id="n1"}': gauge(
+                    (0.1, 5), (0.9, 10), (0.1, 10)
+                )
+            },
+            at=silent(25),
+        ),
+    ),
+)
+
 WATCHDOG: Final = Scenario(
     name="Watchdog",
     rules=_RULES,
@@ -270,4 +356,15 @@ WATCHDOG: Final = Scenario(
     ),
 )
 
-SCENARIOS: Final = (REFUSES, SEND_FAILS, DROPS, UNDECIDED, QUEUE, ABSENT, TARGET, WATCHDOG)
+SCENARIOS: Final = (
+    REFUSES,
+    SEND_FAILS,
+    DROPS,
+    UNDECIDED,
+    QUEUE,
+    ABSENT,
+    APPLICATION,
+    COST,
+    TARGET,
+    WATCHDOG,
+)
