@@ -23,6 +23,7 @@ from opentelemetry import context as context_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.instrumentation.qudag.messages import MonitoredMessageFlow
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.metrics import (
     AlwaysOffExemplarFilter,
@@ -133,7 +134,10 @@ class Node:
     children: tuple[Node, ...]
 
 
-FORMS = ("function", "coroutine", "generator", "async generator", "block", "foreign", "remote")
+FORMS = (
+    "function", "coroutine", "generator", "async generator", "block", "manager", "awaitable",
+    "wrapped", "foreign", "remote",
+)  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
     "bare": {},
     "rich": {
@@ -144,6 +148,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "node": {"attributes": {"node_id": "other"}, "expected": Fault, "component": "elsewhere"},
     "timer": {"spans": False},
     "quiet": {"metrics": False},
+    "captured": {"capture": ("node",)},
 }
 ACTS = (
     "attribute", "attributes", "event", "exception", "rename", "link", "status", "ok", "context",
@@ -161,7 +166,9 @@ def nodes() -> st.SearchStrategy[Node]:
             options=st.sampled_from(sorted(OPTIONS)),
             advance=st.sampled_from(STEPS_NS),
             acts=st.lists(st.sampled_from(ACTS), max_size=3).map(tuple),
-            end=st.sampled_from(["return", "return", "return", "fault", "cancel"]),
+            end=st.sampled_from(
+                ["return", "return", "return", "fault", "cancel", "cause", "group"]
+            ),
             children=children,
         )
 
@@ -180,6 +187,18 @@ class Keep(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         if span.context is not None and span.context.trace_flags.sampled:
             self.spans.append(span)
+
+
+class Flow:
+    """Sends a message by doing something."""
+
+    def __init__(self, body: Callable[[], None]) -> None:
+        self.body = body
+
+    def send(self, message: bytes, message_type: str) -> None:
+        self.body()
+
+    handle = send
 
 
 class World:
@@ -252,11 +271,13 @@ class World:
 
     def run(self, node: Node) -> None:
         """Run one call to its end."""
-        with contextlib.suppress(Fault, asyncio.CancelledError):
+        with contextlib.suppress(Fault, ExceptionGroup, asyncio.CancelledError):
             self._form(node)
 
     def _form(self, node: Node) -> None:
         options = OPTIONS[node.options]
+        if node.form != "function":  # which alone has an argument
+            options = {key: value for key, value in options.items() if key != "capture"}
         decorate: Callable[[Any], Any] = instrumented(name=f"{node.form} {node.options}", **options)
         if node.form == "function":
             decorate(self._body)(node)
@@ -290,6 +311,22 @@ class World:
                             break
 
             _drive(main())
+        elif node.form == "manager":
+
+            @contextlib.contextmanager
+            def manager() -> Generator[None, None, None]:
+                yield
+
+            with decorate(manager)():
+                self._body(node)
+        elif node.form == "awaitable":
+
+            async def awaited() -> None:
+                self._body(node)
+
+            _drive(decorate(lambda: awaited())())  # noqa: PLW0108 - no coroutine function
+        elif node.form == "wrapped":
+            MonitoredMessageFlow(Flow(lambda: self._body(node))).send(b"message", "file")
         elif node.form == "block":
             with instrumented.block(f"block {node.options}", **options):
                 self._body(node)
@@ -316,6 +353,13 @@ class World:
             raise Fault("of the body")
         if node.end == "cancel":
             raise asyncio.CancelledError
+        if node.end == "cause":
+            try:
+                raise KeyError("cause")
+            except KeyError as error:
+                raise Fault("with a cause") from error
+        if node.end == "group":
+            raise ExceptionGroup("several", [Fault("one"), KeyError("other")])
 
     def _act(self, act: str) -> None:
         span = trace_api.get_current_span()
