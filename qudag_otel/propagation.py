@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 from opentelemetry import context
 
 from qudag_otel._otel.propagators import propagate
+from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Iterator
 
     from opentelemetry.context import Context
 
@@ -27,6 +29,8 @@ __all__ = [
     "incoming",
     "outgoing",
 ]
+
+Headers: TypeAlias = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,17 +47,36 @@ def outgoing() -> dict[str, str]:
 
 
 @contextmanager
-def incoming(headers: Mapping[str, str]) -> Generator[None]:
+def incoming(headers: Headers | None) -> Generator[None]:
     """Make a peer's trace context current during a block, so that spans continue its trace.
 
     Args:
-        headers: What `outgoing` gave on the other side. Anything malformed is ignored.
+        headers: What `outgoing` gave on the other side, as a mapping or as pairs, with names in any
+            case and text or bytes in them: as HTTP, ASGI, Kafka and AMQP hand them over. Anything
+            malformed is ignored.
     """
-    token = context.attach(propagate.extract(headers))
+    token = context.attach(propagate.extract(_as_text(headers)))
     try:
         yield
     finally:
         context.detach(token)
+
+
+def _as_text(headers: Headers | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    try:
+        pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers or ()
+        for name, value in pairs:
+            first: object = next(iter(value), None) if isinstance(value, (list, tuple)) else value
+            if isinstance(first, (str, bytes)):
+                found.setdefault(_decoded(name).lower(), _decoded(first))
+    except Exception as error:  # noqa: BLE001 - what a peer sends must not fail the application
+        warn_once("incoming", "the headers of a message are no pairs of name and value: %r", error)
+    return found
+
+
+def _decoded(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 class _Carried(Generic[P, R]):

@@ -24,6 +24,8 @@ from qudag_otel.propagation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qudag_otel.testing import Captured
 
 
@@ -174,10 +176,34 @@ def test_incoming_headers_continue_the_peers_trace(telemetry: Captured) -> None:
     assert current() == 0
 
 
-@pytest.mark.parametrize("headers", [{}, {"traceparent": "rubbish"}, {"traceparent": ""}])
-def test_incoming_rubbish_starts_a_trace_of_its_own(
-    telemetry: Captured, headers: dict[str, str]
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(lambda value: {"Traceparent": value}, id="any case"),
+        pytest.param(lambda value: {"traceparent": value.encode()}, id="bytes in a mapping"),
+        pytest.param(lambda value: [("traceparent", value.encode())], id="Kafka's pairs"),
+        pytest.param(lambda value: [(b"TraceParent", value.encode())], id="ASGI's pairs"),
+        pytest.param(lambda value: {"traceparent": [value], "n": 3, "x": None}, id="lists"),
+    ],
+)
+def test_incoming_headers_of_any_form_continue_the_trace(
+    telemetry: Captured, form: Callable[[str], Any]
 ) -> None:
+    """Brokers and servers hand headers over as bytes, pairs or lists."""
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = form(f"00-{trace_id}-b7ad6b7169203331-01")
+    with incoming(headers), tracer().start_as_current_span("receiver"):
+        pass
+
+    assert telemetry.span("receiver").trace_id == int(trace_id, 16)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, None, [], 7, [1], "text", {"traceparent": "rubbish"}, {"traceparent": b"\xff"},
+     {"traceparent": ""}, {"traceparent": []}, {3: "x"}],
+)  # fmt: skip
+def test_incoming_rubbish_starts_a_trace_of_its_own(telemetry: Captured, headers: Any) -> None:
     """A peer cannot break its receiver with headers."""
     with incoming(headers), tracer().start_as_current_span("receiver"):
         pass
