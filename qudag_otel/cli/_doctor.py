@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from qudag_otel import instrumented
 from qudag_otel._query.http import why
-from qudag_otel.catalogue.metrics import OPERATION_DURATION
+from qudag_otel.catalogue.metrics import OPERATION_DURATION, TELEMETRY_SHARE
 from qudag_otel.cli import _probe as probe
 from qudag_otel.cli._extras import EXTRAS, install, installed
 from qudag_otel.cli._scrape import scrape
@@ -150,7 +150,9 @@ def _port(host: str, port: int) -> Finding:
     except OSError as error:
         found = scrape(f"http://{name}:{port}/metrics")
         if not found.problem:
-            return Finding(Level.OK, f"{where}: served, with {len(found.samples)} metrics")
+            shares = found.samples.get(TELEMETRY_SHARE.prometheus_name, {}).values()
+            price = f"; telemetry takes {max(shares):.1%} of that process" if shares else ""
+            return Finding(Level.OK, f"{where}: served, with {len(found.samples)} metrics{price}")
         return Finding(
             Level.FAIL,
             f"{where}: {error.strerror or error}, and what is there {found.problem}; "

@@ -198,6 +198,7 @@ def test_doctor_port_of_metrics_held_by_the_application_is_well() -> None:
         reset()
     assert report.code == 0, report.text
     assert re.match(rf"/metrics on 127.0.0.1:{port}: served, with \d+ metrics", report.of("OK")[0])
+    assert re.search(r"; telemetry takes \d+\.\d% of that process", report.of("OK")[0])
 
 
 @pytest.mark.parametrize(
