@@ -27,7 +27,7 @@ PRODUCER, CONSUMER = Span.SPAN_KIND_PRODUCER, Span.SPAN_KIND_CONSUMER
 # Any of these in what a program says is a line that its owner did not ask for.
 NOISE = (
     "onfigurator", "Traceback", "Overriding", "already", "eprecat", "telemetry is off",
-    "not loaded", "ERROR", "nothing can be instrumented",
+    "not loaded", "ERROR", "nothing can be instrumented", "this release",
 )  # fmt: skip
 
 

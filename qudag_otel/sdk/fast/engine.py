@@ -8,6 +8,7 @@ bulk, sampled spans to the export queue.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections import deque
@@ -23,7 +24,6 @@ from qudag_otel._calls.registry import bind_with
 from qudag_otel._otel.measure import BulkHistogram
 from qudag_otel._otel.spans import root_bound, supported
 from qudag_otel._series.drains import before_collection
-from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from qudag_otel.sdk.fast.call import FastSpan
     from qudag_otel.sdk.fast.opening import FastOpener
 
+_LOGGER: Final = logging.getLogger("qudag_otel")
 _DRIFT_NS: Final = 1_000_000
 _EVERY_ID: Final = 1 << 64
 _TIMED: Final = 0xF  # one look at a site's records of sixteen: one call of 4,096
@@ -113,7 +114,8 @@ class Engine:
         try:
             self._bulk = BulkHistogram(meter_provider, histogram)
         except AttributeError as error:
-            warn_once("bulk", "this release of the SDK takes measurements one by one: %r", error)
+            # Slower and otherwise the same: nobody has to do anything about it.
+            _LOGGER.debug("this release of the SDK takes measurements one by one: %r", error)
 
     def install(self) -> None:
         """Bind all call sites."""
