@@ -67,8 +67,12 @@ def quantile(share: float, labels: Iterable[str], buckets: str, window: str) -> 
         buckets: The selector of its buckets.
         window: Over which range.
     """
-    rates = aggregate("sum", (*labels, "le"), rate(buckets, window))
-    return f"histogram_quantile({share:g}, {rates}) >= 0"
+    return quantile_of(share, labels, rate(buckets, window))
+
+
+def quantile_of(share: float, labels: Iterable[str], rates: str) -> str:
+    """The same, of an expression that gives the buckets' rates."""
+    return f"histogram_quantile({share:g}, {aggregate('sum', (*labels, 'le'), rates)}) >= 0"
 
 
 def share(part: str, whole: str) -> str:

@@ -27,7 +27,11 @@ class Level(enum.Enum):
     SWARM_QUEUE = ("swarm_queue", (a.SWARM_ID.key, a.QUEUE_TYPE.key))
     OPERATION = ("operation", (a.OPERATION.key, a.COMPONENT.key))
     PROCESS = ("process", ("job", "instance"))
+    FLEET = ("fleet", ())
+    NODE_TARGET = ("node_target", (a.NODE_ID.key, "job", "instance"))
+    SWARM_TARGET = ("swarm_target", (a.SWARM_ID.key, "job", "instance"))
     COLLECTOR = ("collector", ("job", "instance"))
+    COLLECTORS = ("collectors", ("job",))
     RECEIVER = ("collector_receiver", ("job", "instance", "receiver"))
     EXPORTER = ("collector_exporter", ("job", "instance", "exporter"))
     QUEUE = ("collector_queue", ("job", "instance", "exporter", "data_type"))
@@ -39,10 +43,15 @@ class Level(enum.Enum):
         return prefix
 
     @property
+    def subject(self) -> tuple[str, ...]:
+        """The labels that tell one subject of this level from another, within a fleet."""
+        subject: tuple[str, ...] = self.value[1]
+        return subject
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that series of this level keep."""
-        labels: tuple[str, ...] = self.value[1]
-        return labels
+        """The labels that series of this level keep: those of the fleet, and the subject's."""
+        return (*a.SCOPE, *self.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,8 @@ class AlertRule:
         severity: How loudly it speaks; the alert's own by default.
         duration: How long the condition must hold, in seconds; the alert's own by default.
         labels: Labels that the rule adds.
+        keep_firing: How long it goes on after the condition ended, in seconds, so that what comes
+            and goes is one alert.
     """
 
     alert: Alert
@@ -97,6 +108,7 @@ class AlertRule:
     severity: Severity
     duration: float
     labels: tuple[tuple[str, str], ...] = ()
+    keep_firing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

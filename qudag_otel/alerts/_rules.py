@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query.promql import number
 from qudag_otel.alerts._model import AlertRule
+from qudag_otel.alerts.promql import mostly
+from qudag_otel.catalogue import Comparison
 from qudag_otel.catalogue import thresholds as t
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def rule(
     concern: str,
     expression: str,
     description: str,
+    *,
+    keep_firing: float = 0.0,
 ) -> AlertRule:
     """The rule of an alert; see `AlertRule` for the arguments.
 
@@ -29,6 +33,7 @@ def rule(
         concern: What it is about.
         expression: PromQL.
         description: The sentence, with placeholders.
+        keep_firing: Seconds for which it goes on after the condition ended.
     """
     alert = ALERTS[name]
     return AlertRule(
@@ -38,7 +43,17 @@ def rule(
         description=description,
         severity=alert.severity,
         duration=alert.duration,
+        keep_firing=keep_firing,
     )
+
+
+def settled(name: str, series: str, *, most: float | None = None) -> str:
+    """A recorded series compared with an alert's threshold: now, or most of the last minutes.
+
+    One dip or one missing sample would begin the alert's duration anew.
+    """
+    share = 0.4 if ALERTS[name].comparison is Comparison.ABOVE else 0.6
+    return mostly(crossed(name, "{}"), series, most or share)
 
 
 def crossed(name: str, expression: str) -> str:

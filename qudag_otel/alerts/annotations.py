@@ -24,6 +24,7 @@ _VALUES: Final = {
     "%": '{{ $value | printf "%.0f" }}%',
     "s": "{{ $value | humanizeDuration }}",
     "By": "{{ $value | humanize1024 }}B",
+    "{Collector}": "{{ $value }} of its Collectors",
 }
 """A value in human units, by its UCUM unit; Prometheus fills it in."""
 

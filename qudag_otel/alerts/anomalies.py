@@ -19,44 +19,52 @@ def _floor(contract: str) -> float:
     return ALERTS[contract].threshold * t.ANOMALY_FLOOR
 
 
-def _outside(name: str, tracked: b.Tracked, floor: float, concern: str, words: str) -> AlertRule:
-    """A rule that fires outside both bands, if what is larger, value or band, exceeds a floor."""
+FLOORS: Final = {
+    "UnusuallyLowThroughput": ALERTS["LowMessageThroughput"].threshold,
+    "UnusuallyHighThroughput": ALERTS["LowMessageThroughput"].threshold,
+    "UnusuallyHighChunkingLatency": _floor("HighChunkingLatency"),
+    "UnusuallyHighTaskLatency": _floor("HighSwarmTaskLatency"),
+    "UnusuallyLowCacheHitRate": t.ANOMALY_FLOOR,
+}
+"""What is smaller than this is never called unusual: of what is low the median, else the value."""
+
+
+def _outside(name: str, tracked: b.Tracked, concern: str, words: str) -> AlertRule:
+    """A rule that fires outside both bands, if it is large enough."""
     alert = ALERTS[name]
     x, sign = tracked.base.name, alert.comparison.value
     below = alert.comparison is Comparison.BELOW
     adaptive = tracked.adaptive_lower if below else tracked.adaptive_upper
     robust = tracked.robust_lower if below else tracked.robust_upper
-    large = tracked.median.name if below else x
+    large = f"{tracked.median.name if below else x} > {number(FLOORS[name])}"
     return rule(
         name,
         concern,
-        f"{x} {sign} {adaptive.name} and {x} {sign} {robust.name} and {large} > {number(floor)}",
+        f"{x} {sign} {adaptive.name} and {x} {sign} {robust.name} and {large}",
         f"{words}, {'less' if below else 'more'} than is usual at this hour and within the last"
         " day, for <duration>.",
     )
 
 
-_TRAFFIC: Final = ALERTS["LowMessageThroughput"].threshold
-
 ANOMALY_RULES: Final = (
     _outside(
-        "UnusuallyLowThroughput", b.MESSAGES, _TRAFFIC, "throughput",
+        "UnusuallyLowThroughput", b.MESSAGES, "throughput",
         "Node <node_id> processes <value>",
     ),
     _outside(
-        "UnusuallyHighThroughput", b.MESSAGES, _TRAFFIC, "throughput",
+        "UnusuallyHighThroughput", b.MESSAGES, "throughput",
         "Node <node_id> processes <value>",
     ),
     _outside(
-        "UnusuallyHighChunkingLatency", b.CHUNKING, _floor("HighChunkingLatency"), "chunking",
+        "UnusuallyHighChunkingLatency", b.CHUNKING, "chunking",
         "On node <node_id> 5% of the messages take <value> or longer to chunk",
     ),
     _outside(
-        "UnusuallyHighTaskLatency", b.TASKS, _floor("HighSwarmTaskLatency"), "tasks",
+        "UnusuallyHighTaskLatency", b.TASKS, "tasks",
         "In swarm <swarm_id> 5% of the <task_type> tasks take <value> or longer",
     ),
     _outside(
-        "UnusuallyLowCacheHitRate", b.CACHE_HITS, t.ANOMALY_FLOOR, "cache",
+        "UnusuallyLowCacheHitRate", b.CACHE_HITS, "cache",
         "The validation cache of node <node_id> answers <value> of the lookups",
     ),
 )  # fmt: skip

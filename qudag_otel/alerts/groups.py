@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Final
 
-from qudag_otel.alerts import anomalies, baselines, nodes, objectives, pipeline, recording
+from qudag_otel._query.promql import aggregate, equal, select
+from qudag_otel.alerts import (
+    activity,
+    anomalies,
+    baselines,
+    nodes,
+    objectives,
+    pipeline,
+    presence,
+    recording,
+    stack,
+    swarms,
+)
 from qudag_otel.alerts._model import AlertRule, Level, Recorded, RuleFile, RuleGroup
+from qudag_otel.catalogue import attributes as a
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +33,10 @@ ALERT_RULES: Final[tuple[AlertRule, ...]] = (
     *nodes.CONTRACT_RULES,
     *nodes.LEVEL_RULES,
     *nodes.AVAILABILITY_RULES,
+    *swarms.SWARM_RULES,
     *anomalies.ANOMALY_RULES,
     *pipeline.PIPELINE_RULES,
+    *stack.STACK_RULES,
     *objectives.OBJECTIVE_RULES,
 )
 """Every alerting rule."""
@@ -29,6 +45,9 @@ RECORDED: Final[tuple[Recorded, ...]] = (
     *recording.NODE_RECORDED,
     *recording.SWARM_RECORDED,
     *recording.OPERATION_RECORDED,
+    *activity.ACTIVITY_RECORDED,
+    *presence.PRESENCE_RECORDED,
+    *presence.EXPECTED_RECORDED,
     *baselines.BASELINE_RECORDED,
     *pipeline.PIPELINE_RECORDED,
     *pipeline.APPLICATION_LOST,
@@ -36,37 +55,60 @@ RECORDED: Final[tuple[Recorded, ...]] = (
 """Every recorded series that does not depend on objectives."""
 
 
-def expected_nodes(node_ids: Sequence[str]) -> tuple[Recorded, ...]:
-    """A series for each node that must be there, whether or not it was ever heard of.
+def listed(
+    *,
+    nodes: Sequence[Mapping[str, str]] = (),
+    retired: Sequence[Mapping[str, str]] = (),
+    collectors: Mapping[str, int] | None = None,
+) -> tuple[Recorded, ...]:
+    """What an operator says about who must be there, and who need not come back.
 
     Args:
-        node_ids: The nodes; without any, a node is missed for an hour after its last report.
+        nodes: Labels of nodes that must be there, whether or not they were ever heard of.
+        retired: Labels of nodes or swarms that are not missed any more.
+        collectors: How many Collectors of a job must be there; without, as many as there were.
     """
-    level, subject, operation = nodes.EXPECTED_NODES.split(":")
-    return tuple(
-        Recorded(
-            level=Level[level.upper()],
-            subject=subject,
-            operation=operation,
-            expression="vector(1)",
-            unit="1",
-            description="1 for every node that must be there.",
-            labels=(("node_id", node_id),),
+    found: list[Recorded] = []
+    for labels in nodes:
+        there = select(presence.NODES.present.name, *starmap(equal, labels.items()))
+        found.append(
+            _listed(presence.NODES.missing, f"absent({there})", "a node that must be there")
         )
-        for node_id in sorted(set(node_ids))
+    for labels in retired:
+        who = presence.SWARMS if a.SWARM_ID.key in labels else presence.NODES
+        known = select(who.expected.name, *starmap(equal, labels.items()))
+        expression = aggregate("group", who.expected.level.labels, f"last_over_time({known}[3d])")
+        found.append(_listed(who.retired, expression, "one that need not come back"))
+    for job, count in sorted((collectors or {}).items()):
+        found.append(
+            _listed(pipeline.LISTED, f"vector({count})", "as many as there must be", job=job)
+        )
+    return tuple(found)
+
+
+def _listed(name: str, expression: str, words: str, **labels: str) -> Recorded:
+    level, subject, operation = name.split(":")
+    return Recorded(
+        level=Level[level.upper()],
+        subject=subject,
+        operation=operation,
+        expression=expression,
+        unit="1",
+        description=f"Given by the operator: {words}.",
+        labels=tuple(labels.items()),
     )
 
 
 def rule_files(
     *,
     registered: Mapping[tuple[str, str], Objective] | None = None,
-    node_ids: Sequence[str] = (),
+    given: Sequence[Recorded] = (),
 ) -> tuple[RuleFile, ...]:
     """All rules.
 
     Args:
         registered: Objectives by operation and component.
-        node_ids: Nodes that must be there.
+        given: What an operator lists; see `listed`.
 
     Raises:
         ObjectiveError: An objective cannot be measured.
@@ -74,8 +116,9 @@ def rule_files(
     contract = RuleGroup(name="qudag-contract", rules=nodes.CONTRACT_RULES)
     levels = RuleGroup(name="qudag-levels", rules=nodes.LEVEL_RULES)
     available = RuleGroup(
-        name="qudag-availability", rules=(*expected_nodes(node_ids), *nodes.AVAILABILITY_RULES)
+        name="qudag-availability", rules=(*nodes.AVAILABILITY_RULES, *swarms.SWARM_RULES)
     )
+    lists = (RuleGroup(name="qudag-listed", rules=tuple(given)),) if given else ()
     promised = objectives.recorded(registered or {})
     measured = (
         (RuleGroup(name="qudag-objectives", rules=promised, interval=_SLOW_SECONDS),)
@@ -89,6 +132,14 @@ def rule_files(
                 RuleGroup(name="qudag-nodes", rules=recording.NODE_RECORDED),
                 RuleGroup(name="qudag-swarms", rules=recording.SWARM_RECORDED),
                 RuleGroup(name="qudag-operations", rules=recording.OPERATION_RECORDED),
+                RuleGroup(name="qudag-activity", rules=activity.ACTIVITY_RECORDED),
+                *lists,
+                RuleGroup(
+                    name="qudag-expected",
+                    rules=presence.EXPECTED_RECORDED,
+                    interval=_SLOW_SECONDS,
+                ),
+                RuleGroup(name="qudag-presence", rules=presence.PRESENCE_RECORDED),
             ),
         ),
         RuleFile(
@@ -120,6 +171,7 @@ def rule_files(
                 ),
             ),
         ),
+        RuleFile(name="stack", groups=(RuleGroup(name="qudag-stack", rules=stack.STACK_RULES),)),
         RuleFile(
             name="objectives",
             groups=(*measured, RuleGroup(name="qudag-burn", rules=objectives.OBJECTIVE_RULES)),

@@ -2,38 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from qudag_otel._query.promql import number
+from qudag_otel._query.promql import aggregate, number
+from qudag_otel.alerts import activity, pipeline, presence
 from qudag_otel.alerts import baselines as b
 from qudag_otel.alerts import recording as r
-from qudag_otel.alerts._rules import ALERTS, crossed, rule
-from qudag_otel.alerts.promql import series
+from qudag_otel.alerts._model import Level
+from qudag_otel.alerts._rules import ALERTS, crossed, rule, settled
+from qudag_otel.alerts.promql import on, series, total
+from qudag_otel.catalogue import Severity
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import thresholds as t
 
-EXPECTED_NODES: Final = "node:qudag_node:expected"
-"""The name of the series that list the nodes that must be there; see `groups.expected_nodes`."""
+if TYPE_CHECKING:
+    from qudag_otel.alerts._model import Recorded
 
 _MESSAGES: Final = r.MESSAGES_RATE.name
 _CONNECTIONS: Final = r.POOL_CONNECTIONS.name
-_POOL: Final = "node_id, pool_type"
+_NODE: Final = on(Level.NODE)
+_STEADY: Final = (
+    f"{_NODE} {activity.USUAL.name} >= {number(t.STEADY_LEAST)}"
+    f" and {_NODE} {activity.CHANGES.name} <= {number(t.STEADY_CHANGES)}"
+    f" and {_NODE} {activity.UNBROKEN.name} == 1"
+)
+"""A node whose messages flow all the time, so that five minutes without any mean something."""
+_KEPT: Final = 600.0
+"""Seconds; what hovers around a threshold is one ticket."""
 _FLOOR: Final = number(ALERTS["LowMessageThroughput"].threshold)
+
+_ANY_ABSENT: Final = aggregate("count", a.SCOPE, presence.NODES.absent.name)
+_FAILING: Final = 0.4
+"""The share of a health check's answers, beyond which it fails."""
+_FAILED_CALLS: Final = series(m.OPERATION_DURATION, "_count", 'outcome="error"')
+
+
+def _failing(errors: Recorded, calls: Recorded) -> str:
+    """The share of failures in a quarter of an hour, at most 1."""
+    many = f"on ({', '.join(calls.level.labels)}) group_left ()"
+    return (
+        f"clamp_max(avg_over_time({errors.name}[15m]) / {many} avg_over_time({calls.name}[15m]), 1)"
+    )
+
+
+def _many(level: Level, counted: str) -> str:
+    """Enough failures to be evidence."""
+    return f"{total(level, f'increase({counted}[15m])')} >= {number(t.FAILURES_LEAST)}"
+
 
 CONTRACT_RULES: Final = (
     rule(
         "MessageProcessingStalled",
         "throughput",
-        # The second half keeps silent about a node that never had anything to do.
-        f"{crossed('MessageProcessingStalled', _MESSAGES)}"
-        f" and on (node_id) max_over_time({_MESSAGES}[1d]) > 0",
-        "Node <node_id> processed no message for <duration>, though it did within the last day.",
+        # Where messages come in bursts, only a silence that is far longer than those between them.
+        f"{crossed('MessageProcessingStalled', _MESSAGES)} and {_STEADY}"
+        f" or max_over_time({_MESSAGES}[{t.BURSTS_SILENCE}]) == 0"
+        f" and {_NODE} {activity.CHANGES.name} >= {number(t.BURSTS_CHANGES)}",
+        "Node <node_id> processes no message any more, for <duration> longer than is usual for it.",
     ),
     rule(
         "ConnectionPoolExhausted",
         "pool",
         # An unused pool has no idle connection either; the value is the connections in use.
-        f'sum by ({_POOL}) ({_CONNECTIONS}{{state="active"}}) > 0 and on ({_POOL}) '
-        + crossed("ConnectionPoolExhausted", f'{_CONNECTIONS}{{state="idle"}}'),
+        total(Level.NODE_POOL, f'{_CONNECTIONS}{{state="active"}}')
+        + f" > 0 and {on(Level.NODE_POOL)} "
+        + settled("ConnectionPoolExhausted", f'{_CONNECTIONS}{{state="idle"}}'),
         "Pool <pool_type> of node <node_id> has no idle connection for <duration>;"
         " <value> are in use.",
     ),
@@ -47,15 +82,16 @@ CONTRACT_RULES: Final = (
     rule(
         "HighMemoryUsage",
         "memory",
-        crossed("HighMemoryUsage", r.MEMORY_RATIO.name),
+        settled("HighMemoryUsage", r.MEMORY_RATIO.name),
         "The host of node <node_id> uses <value> of its memory, more than <limit> for <duration>.",
     ),
     rule(
         "LowMessageThroughput",
         "throughput",
         # At 0 the node is stalled, which is another alert.
-        f"{crossed('LowMessageThroughput', _MESSAGES)} and {_MESSAGES} > 0",
+        f"{crossed('LowMessageThroughput', _MESSAGES)} and {_MESSAGES} > 0 and {_STEADY}",
         "Node <node_id> processes <value>, less than <limit> for <duration>.",
+        keep_firing=_KEPT,
     ),
     rule(
         "HighChunkingLatency",
@@ -67,21 +103,25 @@ CONTRACT_RULES: Final = (
     rule(
         "LowConnectionPoolHitRate",
         "pool",
-        crossed("LowConnectionPoolHitRate", r.POOL_HIT_RATIO.name),
+        f"{crossed('LowConnectionPoolHitRate', r.POOL_HIT_RATIO.name)} and"
+        f" {r.POOL_REQUESTS.name} >= {number(t.RATIO_LEAST)}",
         "Pool <pool_type> of node <node_id> answers <value> of the requests with an existing"
         " connection, less than <limit> for <duration>.",
+        keep_firing=_KEPT,
     ),
     rule(
         "LowCacheHitRate",
         "cache",
-        crossed("LowCacheHitRate", r.CACHE_HIT_RATIO.name),
+        f"{crossed('LowCacheHitRate', r.CACHE_HIT_RATIO.name)} and"
+        f" {r.CACHE_REQUESTS.name} >= {number(t.RATIO_LEAST)}",
         "The validation cache of node <node_id> answers <value> of the lookups, less than"
         " <limit> for <duration>.",
+        keep_firing=_KEPT,
     ),
     rule(
         "HighCacheMemoryUsage",
         "cache_memory",
-        crossed("HighCacheMemoryUsage", r.CACHE_BYTES.name),
+        settled("HighCacheMemoryUsage", r.CACHE_BYTES.name),
         "Cache <cache_type> of node <node_id> holds <value>, more than <limit> for <duration>.",
     ),
     rule(
@@ -94,13 +134,13 @@ CONTRACT_RULES: Final = (
     rule(
         "HighSwarmQueueDepth",
         "queue",
-        crossed("HighSwarmQueueDepth", r.QUEUE_DEPTH_SUM.name),
+        settled("HighSwarmQueueDepth", r.QUEUE_DEPTH_SUM.name),
         "<value> wait in queue <queue_type> of swarm <swarm_id>, more than <limit> for <duration>.",
     ),
     rule(
         "HighCPUUsage",
         "cpu",
-        crossed("HighCPUUsage", r.CPU_PERCENT.name),
+        settled("HighCPUUsage", r.CPU_PERCENT.name),
         "The host of node <node_id> uses <value> of its CPU, more than <limit> for <duration>.",
     ),
     rule(
@@ -130,7 +170,7 @@ CONTRACT_RULES: Final = (
         "compression",
         # The gauge keeps its last value, so without messages it says nothing.
         f"{crossed('LowCompressionRatio', r.COMPRESSION_AVG.name)}"
-        f" and on (node_id) {r.CHUNKS_RATE.name} > 0",
+        f" and {_NODE} {r.CHUNKS_RATE.name} > 0",
         "On node <node_id> compression with <compression_type> saves <value> of the bytes, less"
         " than <limit> for <duration>.",
     ),
@@ -143,8 +183,8 @@ CONTRACT_RULES: Final = (
     rule(
         "LowAgentUtilization",
         "agents",
-        f"{crossed('LowAgentUtilization', r.AGENT_UTILIZATION_AVG.name)}"
-        f" and on (swarm_id) sum by (swarm_id) ({r.QUEUE_DEPTH_SUM.name}) > 0",
+        f"{settled('LowAgentUtilization', r.AGENT_UTILIZATION_AVG.name)}"
+        f" and {on(Level.SWARM)} {r.TASKS_WAITING.name} > 0",
         "The agents of swarm <swarm_id> work <value> of the time, less than <limit> for"
         " <duration>, while tasks wait.",
     ),
@@ -155,13 +195,13 @@ LEVEL_RULES: Final = (
     rule(
         "ElevatedMemoryUsage",
         "memory",
-        crossed("ElevatedMemoryUsage", r.MEMORY_RATIO.name),
+        settled("ElevatedMemoryUsage", r.MEMORY_RATIO.name),
         "The host of node <node_id> uses <value> of its memory, more than <limit> for <duration>.",
     ),
     rule(
         "CriticalCPUUsage",
         "cpu",
-        crossed("CriticalCPUUsage", r.CPU_PERCENT.name),
+        settled("CriticalCPUUsage", r.CPU_PERCENT.name),
         "The host of node <node_id> uses <value> of its CPU, more than <limit> for <duration>.",
     ),
     rule(
@@ -176,19 +216,49 @@ LEVEL_RULES: Final = (
 
 AVAILABILITY_RULES: Final = (
     rule(
+        "MostNodesAbsent",
+        "presence",
+        # Of one or two nodes, most are absent when one is; unless a Collector explains it.
+        f"{crossed('MostNodesAbsent', presence.NODES_ABSENT.name)} and {_ANY_ABSENT} >= 3"
+        f" or {crossed('MostNodesAbsent', presence.NODES_ABSENT.name)}"
+        f" and on () {pipeline.ABSENT.name} > 0",
+        "Nothing is heard of <value> of the nodes for <duration>: look for what they share, a"
+        " Collector, a network or a release.",
+    ),
+    rule(
         "NodeAbsent",
         "presence",
-        # rate() of nothing is nothing: that a node is gone shows only against what was there.
-        f"(group by (node_id) (last_over_time({r.NODE_PRESENT.name}[1h])) or {EXPECTED_NODES})"
-        f" unless on (node_id) {r.NODE_PRESENT.name}",
+        f"{presence.NODES.absent.name} == 1",
         "Nothing is heard of node <node_id> for <duration>: it stopped, or its telemetry does"
         " not arrive.",
     ),
     rule(
         "ComponentUnhealthy",
         "health",
-        crossed("ComponentUnhealthy", f"min by (node_id, component) ({series(m.COMPONENT_UP)})"),
+        settled("ComponentUnhealthy", r.COMPONENT_UP_MIN.name, most=_FAILING),
         "The health check of component <component> on node <node_id> fails for <duration>.",
     ),
+    rule(
+        "MostWorkFails",
+        "failures",
+        f"{crossed('MostWorkFails', _failing(r.ERROR_RATE, r.MESSAGES_RATE))}"
+        f" and {_many(Level.NODE_COMPONENT, series(m.ERRORS))}",
+        "Component <component> of node <node_id> counts errors for <value> of the node's messages"
+        " of a quarter of an hour, more than <limit> for <duration>.",
+    ),
+    replace(
+        rule(
+            "MostWorkFails",
+            "failures",
+            crossed(
+                "MostWorkFails",
+                _failing(r.OPERATION_FAILURE_RATE, r.OPERATION_RATE),
+            )
+            + f" and {_many(Level.NODE_OPERATION, _FAILED_CALLS)}",
+            "On node <node_id> <value> of the calls of <operation> (<component>) fail, more than"
+            " <limit> for <duration>.",
+        ),
+        severity=Severity.WARNING,
+    ),
 )
-"""The rules of nodes and components that are not there."""
+"""The rules of nodes and components that are not there, or whose work is in vain."""

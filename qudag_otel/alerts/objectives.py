@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qudag_otel._query.promql import among, duration, equal, number, share
+from qudag_otel._query.promql import aggregate, among, duration, equal, number, share
 from qudag_otel.alerts._model import AlertRule, Level, Recorded
 from qudag_otel.alerts._rules import rule
 from qudag_otel.alerts.promql import series
@@ -81,7 +81,7 @@ def _recorded(operation: str, component: str, objective: Objective) -> list[Reco
             operation,
             component,
             "success",
-            1 - objective.success,
+            f"{every.there()} + {number(1 - objective.success)}",
             # An operation that never failed has no series of errors.
             lambda window: share(failed.over(window), every.over(window)),
             lambda window: failed.over(window, "increase"),
@@ -92,7 +92,7 @@ def _recorded(operation: str, component: str, objective: Objective) -> list[Reco
             operation,
             component,
             "latency",
-            1 - objective.target,
+            f"{every.there()} + {number(1 - objective.target)}",
             lambda window: f"1 - {inside.over(window)} / ({every.over(window)} > 0)",
             lambda window: f"{every.over(window, 'increase')} - {inside.over(window, 'increase')}",
         )
@@ -106,16 +106,21 @@ class _Calls(NamedTuple):
     matchers: tuple[str, ...]
 
     def over(self, window: str, function: str = "rate") -> str:
-        """Their sum without labels: the rule itself says which operation it is about."""
+        """Their sum in each fleet: the rule itself says which operation it is about."""
         calls = series(m.OPERATION_DURATION, self.suffix, *self.matchers)
-        return f"sum({function}({calls}[{window}]))"
+        return aggregate("sum", a.SCOPE, f"{function}({calls}[{window}])")
+
+    def there(self) -> str:
+        """The fleets that had such calls lately, as zeros."""
+        calls = series(m.OPERATION_DURATION, self.suffix, *self.matchers)
+        return f"0 * {aggregate('group', a.SCOPE, f'last_over_time({calls}[1h])')}"
 
 
 def _sli(
     operation: str,
     component: str,
     sli: str,
-    allowed: float,
+    allowed: str,
     share_of: Callable[[str], str],
     count_of: Callable[[str], str],
 ) -> list[Recorded]:
@@ -134,7 +139,7 @@ def _sli(
 
     words = "Share of bad calls that an objective allows."
     return [
-        series_of("qudag_objective_allowed", "ratio", f"vector({number(allowed)})", "1", words),
+        series_of("qudag_objective_allowed", "ratio", allowed, "1", words),
         *(
             series_of(
                 _BAD,

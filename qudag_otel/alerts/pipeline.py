@@ -6,12 +6,14 @@ Source: OpenTelemetry Collector, "Internal telemetry", as version 0.159 emits th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from qudag_otel._query import promql
+from qudag_otel._query.promql import aggregate, number
 from qudag_otel.alerts._model import Level, Recorded
-from qudag_otel.alerts._rules import crossed, rule
-from qudag_otel.alerts.promql import WINDOW, total
+from qudag_otel.alerts._rules import ALERTS, crossed, rule, settled
+from qudag_otel.alerts.promql import WINDOW, mostly, total
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import sdk
 
@@ -39,6 +41,10 @@ REFUSED: Final = _by_signal(
     Level.RECEIVER, "otelcol_refused", "otelcol_receiver_refused",
     "Items a second that a Collector refused, so that the sender keeps them.",
 )  # fmt: skip
+RECEIVER_FAILED: Final = _by_signal(
+    Level.RECEIVER, "otelcol_receiver_failed", "otelcol_receiver_failed",
+    "Items a second that a Collector could not take because of an error of its own.",
+)  # fmt: skip
 SEND_FAILED: Final = _by_signal(
     Level.EXPORTER, "otelcol_send_failed", "otelcol_exporter_send_failed",
     "Items a second that a Collector gave up sending.",
@@ -64,14 +70,65 @@ QUEUE_RATIO: Final = Recorded(
     operation="ratio",
     expression=(
         f"{total(Level.QUEUE, 'otelcol_exporter_queue_size')}"
-        f" / {total(Level.QUEUE, 'otelcol_exporter_queue_capacity')}"
+        f" / ({total(Level.QUEUE, 'otelcol_exporter_queue_capacity')} > 0)"
     ),
     unit="1",
     description="Share of a Collector's queue that is in use.",
 )
 
-PIPELINE_RECORDED: Final = (*REFUSED, *SEND_FAILED, *ENQUEUE_FAILED, UNDECIDED, QUEUE_RATIO)
+REPORTING: Final = Recorded(
+    level=Level.COLLECTORS,
+    subject="otelcol",
+    operation="reporting",
+    expression=aggregate(
+        "count", Level.COLLECTORS.labels, aggregate("group", Level.COLLECTOR.labels, _ALIVE)
+    ),
+    unit="{Collector}",
+    description="Collectors of a job that report.",
+)
+LISTED: Final = "collectors:otelcol:listed"
+"""The name of the series that say how many Collectors there must be; see `groups.listed`."""
+_EXPECTED: Final = "collectors:otelcol:expected"
+_LASTING: Final = f"min_over_time({REPORTING.name}[30m])"
+_REMEMBERED: Final = f"(last_over_time({_EXPECTED}[3d]) unless on (job) {LISTED})"
+EXPECTED: Final = Recorded(
+    level=Level.COLLECTORS,
+    subject="otelcol",
+    operation="expected",
+    # Names change with every rollout, and for some minutes there are the old and the new: only
+    # how many there were for half an hour is remembered.
+    expression=f"{_LASTING} > {_REMEMBERED} or {_REMEMBERED} or {_LASTING}",
+    unit="{Collector}",
+    description="As many Collectors of a job as reported at once for half an hour.",
+)
+_REPORTED: Final = aggregate("sum", ("job",), f"{REPORTING.name} or 0 * {LISTED}")
+ABSENT: Final = Recorded(
+    level=Level.COLLECTORS,
+    subject="otelcol",
+    operation="absent",
+    expression=(
+        f"{EXPECTED.name} - ({REPORTING.name} or 0 * {EXPECTED.name})"
+        f" or {LISTED} - on (job) {_REPORTED}"
+    ),
+    unit="{Collector}",
+    description="Collectors of a job that should be there and do not report; negative for more.",
+)
+
+PIPELINE_RECORDED: Final = (
+    *REFUSED, *RECEIVER_FAILED, *SEND_FAILED, *ENQUEUE_FAILED, UNDECIDED, QUEUE_RATIO, REPORTING,
+    EXPECTED, ABSENT,
+)  # fmt: skip
 """Recorded for every Collector."""
+
+_STARTS: Final = ALERTS["CollectorRestarts"].threshold
+_RESTARTS: Final = aggregate("max", Level.COLLECTOR.labels, f"resets({_ALIVE}[30m])")
+_SEEN: Final = aggregate("group", Level.COLLECTOR.labels, f"last_over_time({_ALIVE}[30m])")
+_VANISHED: Final = (
+    f"{aggregate('count', Level.COLLECTORS.labels, _SEEN)}"
+    f" - ({REPORTING.name} or 0 * {EXPECTED.name})"
+)
+_FAILING: Final = 0.4
+"""The share of scrapes beyond which a target counts as down."""
 
 
 def _lost(signal: str) -> str:
@@ -106,6 +163,13 @@ PIPELINE_RULES: Final = (
         " for <duration>; senders keep them for a while, then lose them.",
     ),
     rule(
+        "CollectorReceiverFails",
+        "telemetry",
+        crossed("CollectorReceiverFails", RECEIVER_FAILED[0].name),
+        "Collector <instance> (<job>) cannot take <value> of <signal> at its receiver <receiver>"
+        " for <duration>: an error of its own, not of the sender.",
+    ),
+    rule(
         "CollectorFailsToSend",
         "telemetry",
         crossed("CollectorFailsToSend", SEND_FAILED[0].name),
@@ -129,16 +193,32 @@ PIPELINE_RULES: Final = (
     rule(
         "CollectorQueueFillsUp",
         "telemetry",
-        crossed("CollectorQueueFillsUp", QUEUE_RATIO.name),
+        settled("CollectorQueueFillsUp", QUEUE_RATIO.name),
         "The queue of exporter <exporter> (<data_type>) in Collector <instance> (<job>) is"
         " <value> full, more than <limit> for <duration>.",
     ),
     rule(
         "CollectorAbsent",
+        "collectors",
+        crossed("CollectorAbsent", ABSENT.name),
+        "Job <job> misses <value> for <duration>: they stopped, or their own metrics do not"
+        " arrive.",
+    ),
+    rule(
+        "CollectorRestarts",
         "telemetry",
-        f"group by (job, instance) (last_over_time({_ALIVE}[1h]))"
-        f" unless on (job, instance) {_ALIVE}",
-        "Nothing is heard of Collector <instance> (<job>) for <duration>.",
+        crossed("CollectorRestarts", _RESTARTS),
+        "Collector <instance> (<job>) restarts again and again: <value> within half an hour.",
+    ),
+    replace(
+        rule(
+            "CollectorRestarts",
+            "telemetry",
+            # A new name at each start, as pods have them; a rollout brings one for each Collector.
+            f"{_VANISHED} > {number(_STARTS)} * {EXPECTED.name}",
+            "Collectors of job <job> end again and again: <value> within half an hour.",
+        ),
+        labels=(("seen", "names"),),
     ),
     rule(
         "ApplicationLosesTelemetry",
@@ -159,7 +239,9 @@ PIPELINE_RULES: Final = (
     rule(
         "TargetDown",
         "telemetry",
-        crossed("TargetDown", "min by (job, instance) (up)"),
+        aggregate(
+            "min", Level.COLLECTOR.labels, mostly(crossed("TargetDown", "{}"), "up", _FAILING)
+        ),
         "Prometheus cannot scrape <instance> of job <job> for <duration>.",
     ),
     rule(

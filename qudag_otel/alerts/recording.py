@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from qudag_otel._query.promql import added, share
+from qudag_otel._query.promql import added, aggregate, share
 from qudag_otel.alerts._model import Level, Recorded
-from qudag_otel.alerts.promql import WINDOW, average, quantile, rate, series, total
+from qudag_otel.alerts.promql import WINDOW, average, gauge, quantile, rate, series
 from qudag_otel.catalogue import metrics as m
 
 _COMPRESSED = 'compression_type!="none"'
+UNSUCCESSFUL: Final = 'status=~"failure|timeout"'
+"""Tasks that ended badly; cancelled ones are nobody's fault."""
 
 MESSAGES_RATE: Final = Recorded(
     level=Level.NODE,
@@ -45,19 +47,36 @@ COMPRESSION_AVG: Final = Recorded(
     subject="qudag_compression_saved",
     operation="avg5m",
     # The gauge holds the latest message only, and "none" is no compression that could be better.
+    # A message without bytes has no ratio: its NaN must not hide the others'.
     expression=average(
         Level.NODE_COMPRESSION,
-        f"avg_over_time({series(m.COMPRESSION_RATIO, '', _COMPRESSED)}[{WINDOW}])",
+        f"avg_over_time(({series(m.COMPRESSION_RATIO, '', _COMPRESSED)} >= 0)[{WINDOW}:])",
     ),
     unit="1",
     description="Share of bytes that an algorithm saves, averaged over five minutes.",
 )
 
+POOL_HITS_RATE: Final = Recorded(
+    level=Level.NODE_POOL,
+    subject="qudag_pool_hits",
+    operation="rate5m",
+    expression=rate(Level.NODE_POOL, m.POOL_HITS),
+    unit="{request}/s",
+    description="Requests a second that the pool answered with an existing connection.",
+)
+POOL_MISSES_RATE: Final = Recorded(
+    level=Level.NODE_POOL,
+    subject="qudag_pool_misses",
+    operation="rate5m",
+    expression=rate(Level.NODE_POOL, m.POOL_MISSES),
+    unit="{request}/s",
+    description="Requests a second that needed a new connection.",
+)
 POOL_REQUESTS: Final = Recorded(
     level=Level.NODE_POOL,
     subject="qudag_pool_requests",
     operation="rate5m",
-    expression=added(rate(Level.NODE_POOL, m.POOL_HITS), rate(Level.NODE_POOL, m.POOL_MISSES)),
+    expression=added(POOL_HITS_RATE.name, POOL_MISSES_RATE.name),
     unit="{request}/s",
     description="Requests for a connection a second, hits and misses.",
 )
@@ -65,7 +84,7 @@ POOL_HIT_RATIO: Final = Recorded(
     level=Level.NODE_POOL,
     subject="qudag_pool_hit",
     operation="ratio_rate5m",
-    expression=share(rate(Level.NODE_POOL, m.POOL_HITS), POOL_REQUESTS.name),
+    expression=share(POOL_HITS_RATE.name, POOL_REQUESTS.name),
     unit="1",
     description="Share of requests that the pool answered with an existing connection.",
 )
@@ -73,7 +92,7 @@ POOL_CONNECTIONS: Final = Recorded(
     level=Level.NODE_POOL_STATE,
     subject="qudag_pool_connections",
     operation="sum",
-    expression=total(Level.NODE_POOL_STATE, series(m.ACTIVE_CONNECTIONS)),
+    expression=gauge(Level.NODE_POOL_STATE, m.ACTIVE_CONNECTIONS),
     unit="{connection}",
     description="Connections that a pool holds, by state.",
 )
@@ -86,11 +105,27 @@ POOL_WAIT_P95: Final = Recorded(
     description="Wait for a connection that 95% of the requests stay under.",
 )
 
+CACHE_HITS_RATE: Final = Recorded(
+    level=Level.NODE,
+    subject="qudag_cache_hits",
+    operation="rate5m",
+    expression=rate(Level.NODE, m.CACHE_HITS),
+    unit="{lookup}/s",
+    description="Lookups a second that the validation cache answered.",
+)
+CACHE_MISSES_RATE: Final = Recorded(
+    level=Level.NODE,
+    subject="qudag_cache_misses",
+    operation="rate5m",
+    expression=rate(Level.NODE, m.CACHE_MISSES),
+    unit="{lookup}/s",
+    description="Lookups a second that the validation cache could not answer.",
+)
 CACHE_REQUESTS: Final = Recorded(
     level=Level.NODE,
     subject="qudag_cache_lookups",
     operation="rate5m",
-    expression=added(rate(Level.NODE, m.CACHE_HITS), rate(Level.NODE, m.CACHE_MISSES)),
+    expression=added(CACHE_HITS_RATE.name, CACHE_MISSES_RATE.name),
     unit="{lookup}/s",
     description="Lookups in the validation cache a second, hits and misses.",
 )
@@ -98,7 +133,7 @@ CACHE_HIT_RATIO: Final = Recorded(
     level=Level.NODE,
     subject="qudag_cache_hit",
     operation="ratio_rate5m",
-    expression=share(rate(Level.NODE, m.CACHE_HITS), CACHE_REQUESTS.name),
+    expression=share(CACHE_HITS_RATE.name, CACHE_REQUESTS.name),
     unit="1",
     description="Share of lookups that the validation cache answered.",
 )
@@ -106,7 +141,7 @@ CACHE_BYTES: Final = Recorded(
     level=Level.NODE_CACHE,
     subject="qudag_cache_bytes",
     operation="sum",
-    expression=total(Level.NODE_CACHE, series(m.CACHE_MEMORY)),
+    expression=gauge(Level.NODE_CACHE, m.CACHE_MEMORY),
     unit="By",
     description="Bytes that a cache holds.",
 )
@@ -119,11 +154,27 @@ CACHE_EVICTION_RATE: Final = Recorded(
     description="Entries a second that leave a cache, for any reason.",
 )
 
+TYPE_CREATED_RATE: Final = Recorded(
+    level=Level.SWARM_TASK,
+    subject="qudag_tasks_created",
+    operation="rate5m",
+    expression=rate(Level.SWARM_TASK, m.TASKS_CREATED),
+    unit="{task}/s",
+    description="Tasks a second handed to the swarm, by type.",
+)
+TYPE_COMPLETED_RATE: Final = Recorded(
+    level=Level.SWARM_TASK,
+    subject="qudag_tasks_completed",
+    operation="rate5m",
+    expression=rate(Level.SWARM_TASK, m.TASKS_COMPLETED),
+    unit="{task}/s",
+    description="Tasks a second that ended, with any status, by type.",
+)
 TASKS_CREATED_RATE: Final = Recorded(
     level=Level.SWARM,
     subject="qudag_tasks_created",
     operation="rate5m",
-    expression=rate(Level.SWARM, m.TASKS_CREATED),
+    expression=aggregate("sum", Level.SWARM.labels, TYPE_CREATED_RATE.name),
     unit="{task}/s",
     description="Tasks a second handed to the swarm.",
 )
@@ -131,17 +182,23 @@ TASKS_COMPLETED_RATE: Final = Recorded(
     level=Level.SWARM,
     subject="qudag_tasks_completed",
     operation="rate5m",
-    expression=rate(Level.SWARM, m.TASKS_COMPLETED),
+    expression=aggregate("sum", Level.SWARM.labels, TYPE_COMPLETED_RATE.name),
     unit="{task}/s",
     description="Tasks a second that ended, with any status.",
+)
+TASKS_SUCCEEDED_RATE: Final = Recorded(
+    level=Level.SWARM,
+    subject="qudag_tasks_succeeded",
+    operation="rate5m",
+    expression=rate(Level.SWARM, m.TASKS_COMPLETED, 'status="success"'),
+    unit="{task}/s",
+    description="Tasks a second that succeeded.",
 )
 TASK_SUCCESS_RATIO: Final = Recorded(
     level=Level.SWARM,
     subject="qudag_tasks_success",
     operation="ratio_rate5m",
-    expression=share(
-        rate(Level.SWARM, m.TASKS_COMPLETED, 'status="success"'), TASKS_COMPLETED_RATE.name
-    ),
+    expression=share(TASKS_SUCCEEDED_RATE.name, TASKS_COMPLETED_RATE.name),
     unit="1",
     description="Share of the tasks that ended which succeeded.",
 )
@@ -157,15 +214,23 @@ QUEUE_DEPTH_SUM: Final = Recorded(
     level=Level.SWARM_QUEUE,
     subject="qudag_queue",
     operation="sum",
-    expression=total(Level.SWARM_QUEUE, series(m.QUEUE_DEPTH)),
+    expression=gauge(Level.SWARM_QUEUE, m.QUEUE_DEPTH),
     unit="{task}",
     description="Tasks of all priorities that wait in a queue.",
+)
+TASKS_WAITING: Final = Recorded(
+    level=Level.SWARM,
+    subject="qudag_tasks_waiting",
+    operation="sum",
+    expression=aggregate("sum", Level.SWARM.labels, QUEUE_DEPTH_SUM.name),
+    unit="{task}",
+    description="Tasks that wait in any queue of the swarm.",
 )
 AGENT_UTILIZATION_AVG: Final = Recorded(
     level=Level.SWARM,
     subject="qudag_agents_busy",
     operation="avg",
-    expression=average(Level.SWARM, series(m.AGENT_UTILIZATION)),
+    expression=average(Level.SWARM, f"{series(m.AGENT_UTILIZATION)} >= 0"),
     unit="1",
     description="Share of time the agents work, averaged over the agents.",
 )
@@ -178,17 +243,21 @@ ERROR_RATE: Final = Recorded(
     unit="{error}/s",
     description="Errors a second of a component, of all types.",
 )
-_USED = series(m.SYSTEM_MEMORY, "", 'memory_type="used"')
-_INSTALLED = series(m.SYSTEM_MEMORY, "", 'memory_type="total"')
-_CPU_AVERAGE = series(m.CPU_USAGE, "", 'cpu_core="average"')
-_CPU_CORES = series(m.CPU_USAGE, "", 'cpu_core!="average"')
+_USED = aggregate(
+    "max", Level.NODE.labels, f"""{series(m.SYSTEM_MEMORY, "", 'memory_type="used"')} >= 0"""
+)
+_INSTALLED = aggregate(
+    "max", Level.NODE.labels, f"""{series(m.SYSTEM_MEMORY, "", 'memory_type="total"')} > 0"""
+)
+_CPU_AVERAGE = series(m.CPU_USAGE, "", 'cpu_core="average"') + " >= 0"
+_CPU_CORES = series(m.CPU_USAGE, "", 'cpu_core!="average"') + " >= 0"
 
 # max, not sum: several processes of one host report the same memory and the same cores.
 MEMORY_RATIO: Final = Recorded(
     level=Level.NODE,
     subject="qudag_memory_used",
     operation="ratio",
-    expression=f"max by (node_id) ({_USED}) / max by (node_id) ({_INSTALLED})",
+    expression=f"{_USED} / {_INSTALLED}",
     unit="1",
     description="Share of the host's memory in use.",
 )
@@ -200,16 +269,13 @@ CPU_PERCENT: Final = Recorded(
     unit="%",
     description="CPU in use: the average that the node reports, else the average of its cores.",
 )
-NODE_PRESENT: Final = Recorded(
-    level=Level.NODE,
-    subject="qudag_node",
-    operation="present",
-    expression=(
-        f"group by (node_id) ({series(m.MESSAGE_THROUGHPUT)} or {series(m.SYSTEM_MEMORY)}"
-        f" or {series(m.OPERATION_DURATION, '_count')})"
-    ),
-    unit="1",
-    description="1 for every node that reports.",
+COMPONENT_UP_MIN: Final = Recorded(
+    level=Level.NODE_COMPONENT,
+    subject="qudag_component_up",
+    operation="min",
+    expression=aggregate("min", Level.NODE_COMPONENT.labels, f"{series(m.COMPONENT_UP)} >= 0"),
+    unit="{component}",
+    description="0 if a component's own health check fails in any process, else 1.",
 )
 
 OPERATION_RATE: Final = Recorded(
@@ -220,14 +286,19 @@ OPERATION_RATE: Final = Recorded(
     unit="{call}/s",
     description="Calls of an instrumented operation a second that ended, with any outcome.",
 )
+OPERATION_FAILURE_RATE: Final = Recorded(
+    level=Level.NODE_OPERATION,
+    subject="qudag_operation_failures",
+    operation="rate5m",
+    expression=rate(Level.NODE_OPERATION, m.OPERATION_DURATION, 'outcome="error"', suffix="_count"),
+    unit="{call}/s",
+    description="Calls of an instrumented operation a second that ended with an error.",
+)
 OPERATION_ERROR_RATIO: Final = Recorded(
     level=Level.NODE_OPERATION,
     subject="qudag_operation_errors",
     operation="ratio_rate5m",
-    expression=share(
-        rate(Level.NODE_OPERATION, m.OPERATION_DURATION, 'outcome="error"', suffix="_count"),
-        OPERATION_RATE.name,
-    ),
+    expression=share(OPERATION_FAILURE_RATE.name, OPERATION_RATE.name),
     unit="1",
     description="Share of an operation's calls that ended with an error.",
 )
@@ -245,10 +316,14 @@ NODE_RECORDED: Final = (
     CHUNKS_RATE,
     CHUNKING_P95,
     COMPRESSION_AVG,
+    POOL_HITS_RATE,
+    POOL_MISSES_RATE,
     POOL_REQUESTS,
     POOL_HIT_RATIO,
     POOL_CONNECTIONS,
     POOL_WAIT_P95,
+    CACHE_HITS_RATE,
+    CACHE_MISSES_RATE,
     CACHE_REQUESTS,
     CACHE_HIT_RATIO,
     CACHE_BYTES,
@@ -256,19 +331,28 @@ NODE_RECORDED: Final = (
     ERROR_RATE,
     MEMORY_RATIO,
     CPU_PERCENT,
-    NODE_PRESENT,
+    COMPONENT_UP_MIN,
 )
 """Recorded for every node. A series that reads another one stands after it."""
 
 SWARM_RECORDED: Final = (
+    TYPE_CREATED_RATE,
+    TYPE_COMPLETED_RATE,
     TASKS_CREATED_RATE,
     TASKS_COMPLETED_RATE,
+    TASKS_SUCCEEDED_RATE,
     TASK_SUCCESS_RATIO,
     TASK_P95,
     QUEUE_DEPTH_SUM,
+    TASKS_WAITING,
     AGENT_UTILIZATION_AVG,
 )
 """Recorded for every swarm."""
 
-OPERATION_RECORDED: Final = (OPERATION_RATE, OPERATION_ERROR_RATIO, OPERATION_P95)
+OPERATION_RECORDED: Final = (
+    OPERATION_RATE,
+    OPERATION_FAILURE_RATE,
+    OPERATION_ERROR_RATIO,
+    OPERATION_P95,
+)
 """Recorded for every instrumented operation."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query.units import duration, quantity
-from qudag_otel.alerts import baselines, pipeline, recording
+from qudag_otel.alerts import activity, anomalies, baselines, pipeline, presence, recording
 from qudag_otel.alerts._model import AlertRule
-from qudag_otel.catalogue import Severity
+from qudag_otel.catalogue import Comparison, Severity
 from qudag_otel.catalogue import thresholds as t
 
 if TYPE_CHECKING:
@@ -28,7 +28,17 @@ draws the value. A critical alert pages, a warning opens a ticket, an info alert
 
 _ORDER: Final = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 _WITHOUT_LIMIT: Final = frozenset(
-    {"NodeAbsent", "CollectorAbsent", "TargetDown", "ComponentUnhealthy", "Watchdog"}
+    {
+        "AlertsGoNowhere",
+        "CollectorAbsent",
+        "ComponentUnhealthy",
+        "NodeAbsent",
+        "ReloadFailed",
+        "SwarmAbsent",
+        "SwarmStalled",
+        "TargetDown",
+        "Watchdog",
+    }
 )
 """Alerts that compare nothing a person would call a value."""
 
@@ -36,6 +46,8 @@ _RECORDED: Final = (
     ("Nodes", recording.NODE_RECORDED),
     ("Swarms", recording.SWARM_RECORDED),
     ("Instrumented operations", recording.OPERATION_RECORDED),
+    ("Presence", (*presence.PRESENCE_RECORDED, *presence.EXPECTED_RECORDED)),
+    ("Activity", activity.ACTIVITY_RECORDED),
     ("Baselines", baselines.BASELINE_RECORDED),
     ("Collectors", pipeline.PIPELINE_RECORDED),
     ("Applications' own telemetry", pipeline.APPLICATION_LOST),
@@ -70,13 +82,20 @@ def markdown(files: Iterable[RuleFile]) -> str:
 
 def _alert_row(alert: Alert, rules: list[AlertRule]) -> tuple[str, ...]:
     link = f"[{alert.name}](runbooks.md#{alert.name.lower()})"
-    limit = (
-        ""
-        if alert.name in _WITHOUT_LIMIT
-        else f" ({alert.comparison.value} {quantity(alert.threshold, alert.unit)})"
-    )
+    limit = "" if alert.name in _WITHOUT_LIMIT else f" ({_limit(alert)})"
     waits = dict.fromkeys(duration(rule.duration) if rule.duration else "at once" for rule in rules)
     return link, f"{alert.summary.rstrip('.')}{limit}", ", ".join(waits), rules[0].concern
+
+
+def _limit(alert: Alert) -> str:
+    """What the value is compared with; of what is unusual, a share of the usual and a floor."""
+    limit = f"{alert.comparison.value} {quantity(alert.threshold, alert.unit)}"
+    if alert.name not in anomalies.FLOORS:
+        return limit
+    floor = quantity(anomalies.FLOORS[alert.name], alert.unit)
+    of = "where the usual" if alert.comparison is Comparison.BELOW else "and"
+    least = quantity(alert.threshold, "1")
+    return f"{alert.comparison.value} {least} of the usual at least, {of} > {floor}"
 
 
 def _recorded_rows(recorded: Iterable[Recorded]) -> list[tuple[str, ...]]:
@@ -84,7 +103,7 @@ def _recorded_rows(recorded: Iterable[Recorded]) -> list[tuple[str, ...]]:
     rows = {
         each.name: (
             f"`{each.name}`",
-            ", ".join((*each.level.labels, *(key for key, _ in each.labels))),
+            ", ".join((*each.level.subject, *(key for key, _ in each.labels))),
             f"`{each.unit}`",
             each.description,
         )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HEADER: Final = (
     "# Generated from qudag_otel/catalogue by `python -m qudag_otel.alerts`; do not edit.\n"
 )
+_QUERY_OFFSET: Final = 60.0
+"""Seconds, as in collector-config/backends/prometheus.yaml: pushed samples are that late."""
 _UNFOLDED: Final = 10_000
 _BREAK: Final = re.compile(r" (?=(?:and|or|unless)\b)")
 
@@ -31,10 +33,14 @@ class Style:
     Args:
         links: Where the links in annotations lead.
         scale: What every duration is divided by, so that a test need not wait for days.
+        namespace: Of Kubernetes, where the PrometheusRule is to be.
+        release: The label by which a Prometheus of Kubernetes selects its rules.
     """
 
     links: Links = field(default_factory=Links)
     scale: float = 1.0
+    namespace: str = ""
+    release: str = ""
 
 
 def rules_yaml(files: Iterable[RuleFile], style: Style | None = None) -> dict[str, str]:
@@ -64,8 +70,22 @@ def prometheus_rule_yaml(files: Iterable[RuleFile], style: Style | None = None) 
     resource = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": name}},
-        "spec": {"groups": [_group(group, style) for file in files for group in file.groups]},
+        "metadata": {
+            "name": name,
+            **({"namespace": style.namespace} if style.namespace else {}),
+            "labels": {
+                "app.kubernetes.io/name": name,
+                **({"release": style.release} if style.release else {}),
+            },
+        },
+        # The Operator's Prometheus has no `rule_query_offset` of ours: see _QUERY_OFFSET.
+        "spec": {
+            "groups": [
+                {**_group(group, style), "query_offset": duration(_QUERY_OFFSET / style.scale)}
+                for file in files
+                for group in file.groups
+            ]
+        },
     }
     return {f"{name}.yaml": HEADER + _dump(resource)}
 
@@ -89,6 +109,8 @@ def _recorded(rule: Recorded, style: Style) -> dict[str, Any]:
 
 def _alert(rule: AlertRule, style: Style) -> dict[str, Any]:
     wait = {"for": duration(rule.duration / style.scale)} if rule.duration else {}
+    if rule.keep_firing:
+        wait["keep_firing_for"] = duration(rule.keep_firing / style.scale)
     return {
         "alert": rule.alert.name,
         "expr": _expression(rule, style),

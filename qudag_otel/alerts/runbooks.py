@@ -159,12 +159,46 @@ ADVICE: Final[dict[str, Advice]] = {
         (_TRACES, "Restart agents that hold one task for minutes.",
          "Cancel what nobody waits for any more."),
     ),
+    "MostNodesAbsent": Advice(
+        "The fleet, or what tells of it, is gone; the pages of its nodes are held back.",
+        ("a Collector or the network between", "a release that does not start",
+         "Prometheus refuses what is pushed"),
+        ("Look at CollectorAbsent and StorageRejectsSamples first.",
+         "Ask one of the nodes itself: is the process there?",
+         "`node:qudag_node:absent` lists the nodes."),
+    ),
     "NodeAbsent": Advice(
         "The node, or what tells of it, is gone.",
-        ("the process ended", "its telemetry does not reach Prometheus", "it was taken away"),
+        ("the process ended without shutting down", "its telemetry does not reach Prometheus",
+         "it was taken away by force"),
         ("Ask the node itself: is the process there, does its /metrics answer?",
          "If many nodes are absent at once, look at the Collector first.",
-         "A node that was taken away resolves by itself within an hour."),
+         ("It lasts until the node is back. A node that will not come back is retired: "
+          "`qudag-otel alerts export --dir DIR --retired ID`, or a silence.")),
+    ),
+    "MostWorkFails": Advice(
+        "Whoever uses it gets errors, though they are too few for HighErrorRate.",
+        ("a dependency is down", "a wrong configuration or key", "a new release"),
+        ("See which `error_type` it is on the dashboard of operations.", _TRACES, _LOGS),
+    ),
+    "SwarmAbsent": Advice(
+        "No task is handed out; whoever waits for one waits for ever.",
+        ("the coordinator ended", "its telemetry does not reach Prometheus"),
+        ("Is the coordinator's process there? Read its log.",
+         "A swarm that will not come back: `alerts export --retired swarm_id=ID`."),
+    ),
+    "SwarmStalled": Advice(
+        "Tasks pile up and none is done.",
+        ("agents hang on a lock or a dependency", "the coordinator hands nothing out",
+         "tasks really take this long: raise SWARM_STALLED_SECONDS in the catalogue"),
+        (("Do agents work (`qudag_agent_utilization_ratio`)? Then take a stack dump of one "
+          "(`py-spy dump`), else of the coordinator."), _LOGS),
+    ),
+    "MostTasksFail": Advice(
+        "Work is done in vain.",
+        ("a dependency of the tasks is down", "a new release", "a limit of time that is too low"),
+        ("See by `status` whether they fail or time out, and which `task_type` it is.", _TRACES,
+         _LOGS),
     ),
     "ComponentUnhealthy": Advice(
         "A part of the node says of itself that it cannot work.",
@@ -202,6 +236,11 @@ ADVICE: Final[dict[str, Advice]] = {
         ("Look at the Collector's memory and queues.",
          "Give it more memory or a second instance; see docs/operating.md for sizes."),
     ),
+    "CollectorReceiverFails": Advice(
+        "Senders retry and, in the end, lose telemetry.",
+        ("an error inside the Collector's pipeline", "a disk that is full"),
+        ("Read the Collector's log; it names the component that failed.",),
+    ),
     "CollectorFailsToSend": Advice(
         "Telemetry is lost at the Collector.",
         ("the backend refuses it: too old, too large, wrong credentials",),
@@ -228,7 +267,15 @@ ADVICE: Final[dict[str, Advice]] = {
     "CollectorAbsent": Advice(
         "Nothing that is pushed arrives: traces, logs and pushed metrics.",
         ("the Collector ended", "Prometheus refuses what it pushes"),
-        ("Is the process there? Read its log.", "Applications keep a queue: be quick."),
+        ("Is the process there? Read its log.", "Applications keep a queue: be quick.",
+         ("It lasts until as many report as before. Fewer on purpose: "
+          "`qudag-otel alerts export --dir DIR --collectors JOB=COUNT`.")),
+    ),
+    "CollectorRestarts": Advice(
+        "Each restart loses what was in memory; traces are cut in two.",
+        ("memory: it is killed at its limit", "a configuration that it refuses", "a full disk"),
+        ("Read the end of the log before the restart, and the system's log for `oom`.",
+         "Give it more memory or less to do; see docs/operating.md, Sizing."),
     ),
     "ApplicationLosesTelemetry": Advice(
         "Spans or log lines of this process are lost; its metrics and its work are not affected.",
@@ -260,6 +307,41 @@ ADVICE: Final[dict[str, Advice]] = {
         "arrives.",
         ("it is meant to fire",),
         ("If it is missing: check Prometheus, Alertmanager and the way to the receiver.",),
+    ),
+    "AlertsGoNowhere": Advice(
+        "Nobody hears of anything.",
+        ("alerts/receivers has no file for a receiver", "a wrong or expired address",
+         "Alertmanager is down, or Prometheus does not find it"),
+        ("Open Alertmanager's log: it names the receiver and the file.",
+         "Put the address into alerts/receivers/NAME; see docs/operating.md.",
+         "`amtool alert add alertname=Test severity=critical` must arrive."),
+    ),
+    "RulesFail": Advice(
+        "Alerts of the failing group are silent.",
+        ("two series where a rule allows one", "Prometheus is short of CPU or memory"),
+        ("Open /rules of Prometheus: the rule's error stands beside it.",),
+    ),
+    "ReloadFailed": Advice(
+        "None yet: the former configuration is in use. A restart would fail.",
+        ("a typing error in the file",),
+        ("`promtool check config` or `amtool check-config` names the line.",),
+    ),
+    "StorageRejectsSamples": Advice(
+        "Dashboards have gaps, and alerts do not see what is refused.",
+        ("a clock that is wrong", "a queue older than `out_of_order_time_window`",
+         "two processes that are both named the same instance"),
+        ("Read Prometheus' log, and the Collector's: both name the reason.",
+         "Give each process an instance id of its own."),
+    ),
+    "StorageFails": Advice(
+        "History is at risk; Prometheus may not start again.",
+        ("a full disk", "a damaged disk"),
+        ("Look at the disk first, then at Prometheus' log.",),
+    ),
+    "LogStoreDrops": Advice(
+        "Log lines are lost.",
+        ("lines older than the retention", "lines that are too long", "a full disk"),
+        ("Read the log store's own log; it names the reason.",),
     ),
     "ObjectiveBurnsFast": Advice(
         "Users notice: the error budget of a month is gone within days.",

@@ -20,6 +20,13 @@ SWARM_ID: Final = Attribute(
     limit=1000,
 )
 
+SCOPE: Final = ("deployment_environment_name", "cluster", "group")
+"""Labels that keep fleets apart: two nodes of one id in two of them are two nodes.
+
+They are resource attributes over OTLP and labels of the target where /metrics is scraped. Rules
+keep them wherever they aggregate; without them everything is one fleet.
+"""
+
 MESSAGE_TYPE: Final = Attribute(
     key="message_type", description="The kind of message.", example="file"
 )

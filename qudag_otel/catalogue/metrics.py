@@ -395,6 +395,15 @@ NODE_RPC_DURATION: Final = Metric(
     attributes=(a.NODE_ID, a.RPC_METHOD, a.OUTCOME),
     bounds=SHORT_SECONDS,
 )
+PROCESS_ENDED: Final = Metric(
+    name="qudag.process.ended",
+    instrument=Instrument.GAUGE,
+    unit="{process}",
+    description="1 in the last report of a process that ends on purpose.",
+    group=Group.SYSTEM,
+    attributes=(a.NODE_ID,),
+    panel=Panel.SYSTEM_HEALTH,
+)
 
 TELEMETRY_CPU: Final = Metric(
     name="qudag.telemetry.cpu.time",
@@ -435,5 +444,6 @@ METRICS: Final = (
     NODE_RPC_DURATION,
     TELEMETRY_CPU,
     TELEMETRY_SHARE,
+    PROCESS_ENDED,
 )
 """Every metric."""

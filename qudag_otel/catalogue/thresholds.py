@@ -198,14 +198,57 @@ LEVEL_ALERTS: Final = (
 """The levels of the baselines that none of the seventeen watches."""
 
 AVAILABILITY_ALERTS: Final = (
+    _alert("MostNodesAbsent", _CRITICAL, _ABOVE, 0.5, "1", 1,
+           Panel.SYSTEM_HEALTH, "Most nodes are not heard of any more: one cause, many nodes.",
+           m.MESSAGE_THROUGHPUT, m.SYSTEM_MEMORY, m.OPERATION_DURATION),
     _alert("NodeAbsent", _CRITICAL, _EQUAL, 1.0, "1", 2,
            Panel.SYSTEM_HEALTH, "A node that reported is not heard of any more.",
            m.MESSAGE_THROUGHPUT, m.SYSTEM_MEMORY, m.OPERATION_DURATION),
     _alert("ComponentUnhealthy", _WARNING, _EQUAL, 0.0, "{component}", 2,
            Panel.SYSTEM_HEALTH, "A component's own health check fails.",
            m.COMPONENT_UP),
+    _alert("MostWorkFails", _CRITICAL, _ABOVE, 0.5, "1", 5,
+           Panel.SYSTEM_HEALTH, "Most of what is tried fails, however little that is.",
+           m.ERRORS, m.MESSAGE_THROUGHPUT, m.OPERATION_DURATION),
 )  # fmt: skip
-"""Nodes and components that are not there."""
+"""Nodes and components that are not there, or whose work is in vain."""
+
+SWARM_ALERTS: Final = (
+    _alert("SwarmAbsent", _CRITICAL, _EQUAL, 1.0, "1", 2,
+           Panel.SWARM_COORDINATION, "A swarm that reported is not heard of any more.",
+           m.TASKS_CREATED, m.QUEUE_DEPTH, m.AGENT_UTILIZATION),
+    _alert("SwarmStalled", _CRITICAL, _EQUAL, 0.0, "{task}/s", 5,
+           Panel.SWARM_COORDINATION, "A swarm has work, and none of it ends.",
+           m.TASKS_CREATED, m.TASKS_COMPLETED, m.QUEUE_DEPTH, m.AGENT_UTILIZATION),
+    _alert("MostTasksFail", _CRITICAL, _ABOVE, 0.5, "1", 5,
+           Panel.SWARM_COORDINATION, "Most tasks that end have failed.",
+           m.TASKS_COMPLETED),
+)  # fmt: skip
+"""Whole swarms that are gone, stand still or work in vain."""
+
+STEADY_LEAST: Final = 0.1
+"""Messages a second: below, five minutes without one are a matter of chance."""
+
+STEADY_CHANGES: Final = 4.0
+"""A node whose messages begin or stop more often than this in six hours works in bursts."""
+
+BURSTS_CHANGES: Final = 36.0
+"""From so many on, bursts are so dense that `BURSTS_SILENCE` without one is no chance."""
+
+BURSTS_SILENCE: Final = "3h"
+"""How long a node that works in bursts may be silent, as PromQL spells it."""
+
+RATIO_LEAST: Final = 20 / 300
+"""Lookups or requests a second, 20 in five minutes: a ratio of fewer is a matter of chance."""
+
+FAILURES_LEAST: Final = 10.0
+"""Failures in a quarter of an hour; a share of fewer is no evidence."""
+
+TASKS_FAILED_LEAST: Final = 5.0
+"""Failed tasks in an hour; a share of fewer is no evidence."""
+
+SWARM_STALLED_SECONDS: Final = 50 * _MINUTE
+"""Longer than any task of a healthy swarm takes; nightly ones may take 45 minutes."""
 
 ADAPTIVE_DEVIATIONS: Final = 3.0
 """Half the adaptive band, in standard deviations of the same hour yesterday."""
@@ -265,12 +308,16 @@ PIPELINE_ALERTS: Final = (
                     "Tail sampling has no room for the traces that it waits for."),
     _pipeline_alert("CollectorQueueFillsUp", _WARNING, _ABOVE, 0.8, "1", 5,
                     "A Collector's queue is almost full."),
-    _pipeline_alert("CollectorAbsent", _CRITICAL, _EQUAL, 1.0, "1", 5,
-                    "A Collector that reported is not heard of any more."),
     _pipeline_alert("ApplicationLosesTelemetry", _WARNING, _ABOVE, 0.0, "{item}/s", 5,
                     "An application cannot deliver its telemetry, or makes more than it can."),
     _pipeline_alert("TelemetryCostsMuch", _WARNING, _ABOVE, 0.25, "1", 15,
                     "Telemetry takes much of the CPU time of the process that it watches."),
+    _pipeline_alert("CollectorReceiverFails", _WARNING, _ABOVE, 0.0, "{item}/s", 5,
+                    "A Collector's own error keeps it from taking what applications send."),
+    _pipeline_alert("CollectorAbsent", _CRITICAL, _ABOVE, 0.0, "{Collector}", 1,
+                    "Fewer Collectors report than did before."),
+    _pipeline_alert("CollectorRestarts", _WARNING, _ABOVE, 2.0, "{restart}", 0,
+                    "A Collector restarts again and again."),
     _pipeline_alert("TargetDown", _WARNING, _EQUAL, 0.0, "1", 2,
                     "Prometheus cannot scrape a target."),
     _pipeline_alert("Watchdog", _INFO, _EQUAL, 1.0, "1", 0,
@@ -315,6 +362,22 @@ Source: The Site Reliability Workbook, chapter 5, "Alerting on SLOs", table 5-8.
 BURN_LEAST_BAD: Final = 5.0
 """Fewer bad calls than this in the long window are no evidence, whatever their share."""
 
+STACK_ALERTS: Final = (
+    _pipeline_alert("AlertsGoNowhere", _CRITICAL, _EQUAL, 1.0, "1", 5,
+                    "Alerts do not reach the people they are for."),
+    _pipeline_alert("RulesFail", _CRITICAL, _ABOVE, 0.0, "{failure}/s", 5,
+                    "Prometheus cannot evaluate rules, so that their alerts are silent."),
+    _pipeline_alert("ReloadFailed", _WARNING, _EQUAL, 0.0, "1", 5,
+                    "A changed configuration was refused; the former one is still in use."),
+    _pipeline_alert("StorageRejectsSamples", _WARNING, _ABOVE, 0.0, "{sample}/s", 10,
+                    "Prometheus refuses part of what is pushed to it."),
+    _pipeline_alert("StorageFails", _CRITICAL, _ABOVE, 0.0, "{failure}", 0,
+                    "Prometheus' storage fails or is corrupt."),
+    _pipeline_alert("LogStoreDrops", _WARNING, _ABOVE, 0.0, "{row}/s", 10,
+                    "The log store drops part of what is pushed to it."),
+)  # fmt: skip
+"""The watcher watched: rules, notifications, reloads and stores of the stack itself."""
+
 OBJECTIVE_ALERTS: Final = (
     _pipeline_alert("ObjectiveBurnsFast", _CRITICAL, _ABOVE, 6.0, "1", 2,
                     "An operation spends its error budget within days."),
@@ -327,8 +390,10 @@ ALERTS: Final = (
     *CONTRACT_ALERTS,
     *LEVEL_ALERTS,
     *AVAILABILITY_ALERTS,
+    *SWARM_ALERTS,
     *ANOMALY_ALERTS,
     *PIPELINE_ALERTS,
+    *STACK_ALERTS,
     *OBJECTIVE_ALERTS,
 )
 """Every alert."""

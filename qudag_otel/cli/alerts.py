@@ -12,6 +12,7 @@ from qudag_otel import _generated, objectives
 from qudag_otel.alerts import groups, rendering
 from qudag_otel.alerts.annotations import DEFAULT_GRAFANA, DEFAULT_RUNBOOKS, Links
 from qudag_otel.alerts.objectives import ObjectiveError
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.cli._command import CommandError
 
 if TYPE_CHECKING:
@@ -32,8 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="import this module and add rules for the objectives it declares (may be repeated)",
     )  # fmt: skip
     export.add_argument(
-        "--node", action="append", default=[], metavar="ID",
-        help="a node that must be there, even if it was never heard of (may be repeated)",
+        "--node", action="append", default=[], metavar="WHO", type=_labels,
+        help="a node that must be there, even if it was never heard of; its id, or labels such as "
+        "node_id=ID,cluster=NAME (may be repeated)",
+    )  # fmt: skip
+    export.add_argument(
+        "--retired", action="append", default=[], metavar="WHO", type=_labels,
+        help="a node that need not come back, spelled as for --node, or a swarm: swarm_id=ID "
+        "(may be repeated)",
+    )  # fmt: skip
+    export.add_argument(
+        "--collectors", action="append", default=[], metavar="JOB=COUNT", type=_count,
+        help="how many Collectors of a job must be there; without, as many as there were "
+        "(may be repeated)",
+    )  # fmt: skip
+    export.add_argument("--namespace", default="", help="of Kubernetes, for a PrometheusRule")
+    export.add_argument(
+        "--release", default="",
+        help="the label `release` of a PrometheusRule, by which a Prometheus selects its rules",
     )  # fmt: skip
     export.add_argument(
         "--runbooks", default=DEFAULT_RUNBOOKS, help="where the runbooks are (default %(default)s)"
@@ -41,6 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--grafana", default=DEFAULT_GRAFANA, help="Grafana's root URL (default %(default)s)"
     )
+
+
+def _labels(text: str) -> dict[str, str]:
+    """Labels, from `ID` or `label=value,...`."""
+    if "=" not in text:
+        return {a.NODE_ID.key: text}
+    labels = dict(item.split("=", 1) for item in text.split(",") if "=" in item)
+    if not {a.NODE_ID.key, a.SWARM_ID.key} & set(labels):
+        raise ValueError(text)
+    return labels
+
+
+def _count(text: str) -> tuple[str, int]:
+    job, _, count = text.rpartition("=")
+    return job, int(count)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,14 +91,23 @@ def run(arguments: argparse.Namespace) -> int:
             "objective=Objective(success=0.999)"
         )
     try:
-        files = groups.rule_files(registered=registered, node_ids=arguments.node)
+        given = groups.listed(
+            nodes=arguments.node,
+            retired=arguments.retired,
+            collectors=dict(arguments.collectors),
+        )
+        files = groups.rule_files(registered=registered, given=given)
     except ObjectiveError as error:
         raise CommandError(str(error)) from error
     render = {
         "rules": rendering.rules_yaml,
         "prometheusrule": rendering.prometheus_rule_yaml,
     }[arguments.format]
-    style = rendering.Style(links=Links(runbooks=arguments.runbooks, grafana=arguments.grafana))
+    style = rendering.Style(
+        links=Links(runbooks=arguments.runbooks, grafana=arguments.grafana),
+        namespace=arguments.namespace,
+        release=arguments.release,
+    )
     texts = {arguments.dir / name: text for name, text in render(files, style).items()}
     try:
         _generated.write(texts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,6 +18,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from qudag_otel import identity
 from qudag_otel._otel import storage
 from qudag_otel._warnings import warn_once
+from qudag_otel.catalogue.attributes import NODE_ID
+from qudag_otel.catalogue.metrics import PROCESS_ENDED
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
 from qudag_otel.sdk.export import otlp
@@ -111,6 +114,7 @@ class Telemetry:
             return self._closed
 
     def _shut_down(self, deadline: float) -> bool:
+        _quietly(self._tell_the_end)
         if self.bridge:
             self.bridge.remove()
         if self._engine:
@@ -142,6 +146,15 @@ class Telemetry:
         if self._plan is None:
             foreign = self._providers
         return all(list(map(_flushed, foreign)))
+
+    def _tell_the_end(self) -> None:
+        """Let the last export say that this is no outage; an uncaught exception is one."""
+        if self._meter_provider is None or hasattr(sys, "last_value"):
+            return
+        ended = self._meter_provider.get_meter("qudag_otel").create_gauge(
+            PROCESS_ENDED.name, PROCESS_ENDED.unit, PROCESS_ENDED.description
+        )
+        ended.set(1, {NODE_ID.key: identity.node_id()})
 
     def _shut_down_providers(self) -> bool:
         return all(list(map(_shut_down, self._providers)))

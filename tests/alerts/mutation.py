@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from tests.alerts.cases import EXAMPLE, FOLDER, SCENARIOS
+from tests.alerts.scenario import SCOPE
 from tests.servers.build import REPOSITORY, binary
 
 if TYPE_CHECKING:
@@ -25,8 +26,18 @@ if TYPE_CHECKING:
 
 Rule = dict[str, Any]
 
+_WHOLE: Final = re.compile(
+    r"(?:Most\w+|(?:Node|Swarm|Collector)Absent|SwarmStalled|CollectorRestarts|AlertsGoNowhere"
+    r"|RulesFail|ReloadFailed|Storage\w+|LogStoreDrops|(?:fleet|collectors|\w+_target):.*"
+    r"|(?:node|swarm):qudag_(?:node|swarm):.*|node:qudag_messages:(?:usual|changes6h|unbroken))$"
+)
+"""Rules whose cases take hours of samples: broken as a whole, not in every small way."""
+
+_LONG: Final = {"History", "Outages"}
+"""Days of samples: shown to no mutant."""
+
 _BATCH: Final = 24
-_CONTEXT: Final = 40
+_CONTEXT: Final = 70
 """How much of an expression is shown on either side of a change."""
 _PROCESSES: Final = 2
 _RULES: Final = REPOSITORY / "alerts" / "rules"
@@ -38,12 +49,12 @@ _COMPARISONS: Final = {
     ">=": ("<", ">"),
 }
 _SET_OPERATORS: Final = {"and": "or", "or": "and", "unless": "and"}
-_MATCHERS: Final = {"=": "!=", "!=": "=", "=~": "!~"}
+_MATCHERS: Final = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 
 _COMPARISON: Final = re.compile(r"(?<= )(?:>=|==|>|<)(?= )")
 _NUMBER: Final = re.compile(r"(?<![\w.:\[\"])\d+(?:\.\d+)?(?![\w.:\]\"])")
 _GROUPING: Final = re.compile(r"\b(?:by|on) \(([^)]*)\)")
-_MATCHER: Final = re.compile(r"(?<=[{,])\w+(=~|!=|=)\"")
+_MATCHER: Final = re.compile(r"(?<=[{,])\w+(=~|!~|!=|=)\"")
 _SET_OPERATOR: Final = re.compile(r"(?<=\s)(?:and|or|unless)(?=\s)")
 
 
@@ -69,7 +80,9 @@ class Mutant:
     def name(self) -> str:
         """What people see when it survives; no two mutants have the same."""
         labels = self.rule.get("labels", {})
-        which = ",".join(labels[key] for key in ("sli", "signal", "window") if key in labels)
+        which = ",".join(
+            labels[key] for key in ("severity", "sli", "signal", "window", "seen") if key in labels
+        )
         return " ".join(f"{_name(self.rule)}({which}): {self.change}".split())
 
 
@@ -81,14 +94,35 @@ def load() -> dict[str, Any]:
 
 
 def mutants(files: dict[str, Any]) -> Iterator[Mutant]:
-    """Every mutant of every rule, once; the example's alerts are those of the real file."""
+    """Every mutant of every rule, once; the example's alerts are those of the real file.
+
+    Recorded series of one shape come from one function: the first is broken in every way, and
+    each of them once as a whole, to see that it is looked at.
+    """
+    shapes: set[str] = set()
     for file, content in files.items():
         for group, each in enumerate(content["groups"]):
             for position, rule in enumerate(each["rules"]):
                 if "/" in file and "alert" in rule:
                     continue
-                for changed, change in _changes(rule):
+                if (shape := _shape(rule)) in shapes or _WHOLE.match(_name(rule)):
+                    changes: Iterable[tuple[Rule, str]] = [({**rule, "expr": "vector(-1)"}, "none")]
+                else:
+                    changes = _changes(rule)
+                shapes.add(shape)
+                for changed, change in changes:
                     yield Mutant(file, group, position, changed, change)
+
+
+def _shape(rule: Rule) -> str:
+    """A recorded series' expression without the names that make it one of several."""
+    if "alert" in rule:
+        return f"{rule['alert']} {rule['expr']} {rule['labels']}"
+    labels = re.sub(r"[\w:]+=", "=", str(rule.get("labels", "")))
+    text = re.sub(r"\b(?:by|on) \([^)]*\)", "by ()", rule["expr"])
+    text = re.sub(r"\[\w+\]", "[range]", text)
+    text = re.sub(r'\w+(=~|!=|!~|=)"[^"]*"', r"\1", text)
+    return re.sub(r"\b(?:\w+:\w+:\w+|(?:qudag|otelcol)_\w+)", "name", text) + labels
 
 
 def _changes(rule: Rule) -> Iterator[tuple[Rule, str]]:
@@ -117,8 +151,12 @@ def _edits(expression: str) -> Iterator[tuple[int, int, str]]:
             yield *found.span(), f"{changed:.12g}"
     for found in _GROUPING.finditer(expression):
         labels = found[1].split(", ")
-        for label in labels:
-            yield *found.span(1), ", ".join(each for each in labels if each != label)
+        # The fleet's labels are written in one place: they are all there, or none.
+        fleet = [label for label in labels if label in SCOPE]
+        for removed in ([label] for label in labels if label not in SCOPE):
+            yield *found.span(1), ", ".join(each for each in labels if each not in removed)
+        if fleet and len(fleet) < len(labels):
+            yield *found.span(1), ", ".join(each for each in labels if each not in fleet)
     for found in _MATCHER.finditer(expression):
         yield *found.span(1), _MATCHERS[found[1]]
     for found in _SET_OPERATOR.finditer(expression):
@@ -209,7 +247,7 @@ def _with_readers(name: str, rules: dict[Position, Rule]) -> set[str]:
 
 def _watching(mutant: Mutant, needs: dict[str, set[Position]]) -> list[Scenario]:
     where = (mutant.file, mutant.group, mutant.position)
-    watching = [each for each in SCENARIOS if where in needs[each.name] and each.name != "History"]
+    watching = [each for each in SCENARIOS if where in needs[each.name] and each.name not in _LONG]
     return sorted(
         watching, key=lambda each: (_name(mutant.rule) != each.name, len(needs[each.name]))
     )

@@ -27,6 +27,9 @@ STEP_SECONDS: Final = 15
 RESTART: Final = "restart"
 """A phase: the counter begins at 0 again."""
 
+SCOPE: Final = {"deployment_environment_name": "prod", "cluster": "c1", "group": "g1"}
+"""The fleet of every series and every alert that does not name one."""
+
 Series = dict[str, str]
 Phase = tuple[float | None, float]
 _ALERTS: Final = {alert.name: alert for alert in thresholds.ALERTS}
@@ -93,7 +96,8 @@ def silent(until: int, every: int = 1, start: int = 0) -> dict[str, tuple[Fires,
 
 def counter(*phases: Phase | str, step: int = STEP_SECONDS) -> str:
     """A counter from 0: (increase a second, minutes); None for the increase means no sample."""
-    parts, value = ["0"], 0.0
+    # A series that begins later has no sample at first.
+    parts, value = (["0"] if not phases or phases[0][0] is not None else []), 0.0
     for phase in phases:
         if isinstance(phase, str):
             value = 0.0
@@ -117,6 +121,17 @@ def gauge(*phases: Phase, step: int = STEP_SECONDS) -> str:
         count = round(minutes * 60 / step)
         parts.append(f"_x{count}" if value is None else f"{_number(value)}x{count - 1}")
     return " ".join(parts)
+
+
+def dipping(usual: float, dip: float | str, minutes: float) -> str:
+    """A gauge with one other sample in every four minutes."""
+    return " ".join([f"{dip} {_number(usual)}x14"] * round(minutes / 4))
+
+
+def elsewhere(series: Series) -> Series:
+    """The same series in another fleet, whose nodes and swarms have the same names."""
+    fleet = ",".join(f'{key}="other"' for key in SCOPE)
+    return {each.replace("{", f"{{{fleet},", 1): values for each, values in series.items()}
 
 
 def histogram(
@@ -170,7 +185,8 @@ def _test(scenario: Scenario, case: Case) -> dict[str, Any]:
         "name": case.name,
         "interval": f"{case.interval or scenario.interval}s",
         "input_series": [
-            {"series": selector, "values": values} for selector, values in case.series.items()
+            {"series": scoped(selector), "values": values}
+            for selector, values in case.series.items()
         ],
     }
     if case.at:
@@ -188,7 +204,7 @@ def _test(scenario: Scenario, case: Case) -> dict[str, Any]:
                 "expr": expression,
                 "eval_time": time,
                 "exp_samples": [
-                    {"labels": labels, "value": value} for labels, value in expected.items()
+                    {"labels": scoped(labels), "value": value} for labels, value in expected.items()
                 ],
             }
             for (expression, time), expected in case.values.items()
@@ -205,7 +221,8 @@ def _expected(scenario: Scenario, fires: Fires) -> dict[str, Any]:
         "exp_labels": {
             "concern": scenario.concern,
             "severity": fires.severity or scenario.severity,
-            **fires.labels,
+            **_fleet(fires),
+            **{key: value for key, value in fires.labels.items() if value},
         },
         "exp_annotations": {
             "dashboard_url": f"{DEFAULT_GRAFANA}{uids.location(alert).path}{chosen}",
@@ -214,6 +231,20 @@ def _expected(scenario: Scenario, fires: Fires) -> dict[str, Any]:
             "summary": alert.summary,
         },
     }
+
+
+def _fleet(fires: Fires) -> dict[str, str]:
+    """The fleet's labels; none where an alert is about nobody, or names another fleet."""
+    return {} if not fires.labels or set(SCOPE) & set(fires.labels) else SCOPE
+
+
+def scoped(selector: str) -> str:
+    """A selector with the labels of the fleet, unless it names one."""
+    name, brace, labels = selector.partition("{")
+    if not brace or any(f"{key}=" in labels for key in SCOPE):
+        return selector
+    fleet = ",".join(f'{key}="{value}"' for key, value in SCOPE.items())
+    return f"{name}{{{fleet},{labels}"
 
 
 def _number(value: float) -> str:

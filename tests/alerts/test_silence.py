@@ -10,6 +10,7 @@ import yaml
 
 from qudag_otel.alerts import groups
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.catalogue import thresholds as t
 from tests.alerts.scenario import RESTART, counter, gauge, histogram
 from tests.alerts.test_rules import RULES, promtool
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from tests.alerts.scenario import Phase, Series
 
 MINUTES: Final = 60
-LEFT_OUT: Final = {"qudag_operation_duration_seconds", "qudag_operation_active"}
-"""Of `@instrumented`: alerts on them come with objectives."""
+LEFT_OUT: Final = {"qudag_operation_duration_seconds"}
+"""Of `@instrumented`: a node of wrappers alone has none."""
 STEPS: Final = tuple(range(MINUTES + 1))
 # Minutes, and the share of a healthy node's traffic; None while the process is away.
 SITUATIONS: Final[dict[str, tuple[tuple[float | None, float] | str, ...]]] = {
@@ -93,11 +94,11 @@ def series(node: str, swarm: str, situation: str) -> Series:
     return found
 
 
-def test_a_node_reports_every_metric_of_the_contract() -> None:
+def test_a_node_reports_every_metric_that_an_alert_asks_for() -> None:
     """No alert is silent here only because its metric is missing."""
     names = {re.split("[{]", selector)[0] for selector in series("n1", "s1", "healthy")}
-    known = {metric.prometheus_name for metric in m.METRICS}
-    assert {name.removesuffix("_bucket") for name in names} - {"up"} == known - LEFT_OUT
+    asked = {metric.prometheus_name for alert in t.ALERTS for metric in alert.metrics}
+    assert asked - LEFT_OUT <= {name.removesuffix("_bucket") for name in names}
 
 
 @pytest.mark.servers("prometheus")

@@ -231,7 +231,10 @@ def test_no_server_offers_its_lifecycle_or_admin_api(project: dict[str, Any]) ->
 def test_prometheus_flags_are_those_of_the_tests(project: dict[str, Any]) -> None:
     """OTLP receiver and exemplars are on in the container, too."""
     command = _services(project)["prometheus"]["command"]
-    assert {"--web.enable-otlp-receiver", "--enable-feature=exemplar-storage"} <= set(command)
+    assert {
+        "--web.enable-otlp-receiver",
+        "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
+    } <= set(command)
 
 
 def test_container_variables_are_read_by_the_files(project: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ def test_exit_normal_sends_everything(tmp_path: Path, receiver: Receiver, protoc
     out, err = programs.run(tmp_path, RECORDING, environment(receiver, protocol))
     assert (out, err.strip()) == ("", "said")
     everything_arrived(receiver)
+    assert "qudag.process.ended" in receiver.metric_names()
 
 
 def test_exit_by_exception_sends_everything(tmp_path: Path, receiver: Receiver) -> None:
@@ -63,6 +64,8 @@ def test_exit_by_exception_sends_everything(tmp_path: Path, receiver: Receiver) 
     _, err = programs.finish(process)
     assert "on purpose" in err
     everything_arrived(receiver)
+    # It did not end on purpose: the node counts as absent.
+    assert "qudag.process.ended" not in receiver.metric_names()
 
 
 def await_ready(process: subprocess.Popen[str]) -> None:

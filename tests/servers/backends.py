@@ -86,7 +86,7 @@ class Prometheus(Server):
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={port}",
                 "--web.enable-otlp-receiver",
-                "--enable-feature=exemplar-storage",
+                "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
                 *arguments,
             ],
             url=f"http://{port}",

@@ -10,7 +10,7 @@ from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import sdk
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import WINDOW, select
+from qudag_otel.dashboards._promql import WINDOW, gauge, select
 from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, Shape, View
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ FRESHNESS: Final = View(
     description=(
         "Seconds since each node was last heard of. A saw between zero and the export interval "
         "is healthy. A line that climbs and ends is a node that went silent: is its process "
-        "there, does it reach the Collector?"
+        "there, does it reach the Collector? One that ended on purpose says so."
     ),
     queries=(
         Query(
@@ -159,6 +159,10 @@ FRESHNESS: Final = View(
                 )
             ),
             legend="{{node_id}}",
+        ),
+        Query(
+            expression=f"0 * {gauge('max', m.PROCESS_ENDED, a.NODE_ID)}",
+            legend="{{node_id}} ended on purpose",
         ),
     ),
     empty="No selected node reported anything in the last five minutes of the time shown.",

@@ -7,16 +7,28 @@ from typing import Final
 
 from qudag_otel import _generated
 from qudag_otel.alerts import groups, rendering
-from tests.alerts.cases import baselines, nodes, objectives, pool_cache, recorded, swarm, telemetry
+from tests.alerts.cases import (
+    baselines,
+    fleet,
+    nodes,
+    objectives,
+    pool_cache,
+    recorded,
+    stack,
+    swarm,
+    telemetry,
+)
 from tests.alerts.scenario import Scenario, rendered
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *nodes.SCENARIOS,
     *pool_cache.SCENARIOS,
     *swarm.SCENARIOS,
+    *fleet.SCENARIOS,
     *baselines.SCENARIOS,
     *objectives.SCENARIOS,
     *telemetry.SCENARIOS,
+    *stack.SCENARIOS,
     *recorded.SCENARIOS,
 )
 FOLDER: Final = Path("alerts") / "tests"

@@ -527,7 +527,9 @@ def _days(day: float, night: float, count: int) -> list[tuple[float | None, floa
 
 
 _FIRING: Final = 'ALERTS{alertstate="firing",concern="throughput"}'
-_COUNT: Final = f"count by (alertname, node_id) ({_FIRING})"
+_COUNT: Final = (
+    f"count by (alertname, cluster, deployment_environment_name, group, node_id) ({_FIRING})"
+)
 _FAULT: Final = 8 * _DAY
 
 HISTORY: Final = Scenario(

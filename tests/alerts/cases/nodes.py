@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from qudag_otel.catalogue import metrics as m
 from tests.alerts.scenario import (
     RESTART,
+    SCOPE,
     Case,
     Fires,
     Scenario,
+    Series,
     counter,
+    dipping,
+    elsewhere,
     gauge,
     histogram,
     joined,
@@ -30,8 +35,8 @@ def _messages(node: str, message_type: str = "file", more: str = "") -> str:
 def _stalled(node: str) -> Fires:
     return Fires(
         labels={"node_id": node},
-        description=f"Node {node} processed no message for 2 minutes, though it did within"
-        " the last day.",
+        description=f"Node {node} processes no message any more, for 2 minutes longer than is"
+        " usual for it.",
     )
 
 
@@ -87,6 +92,15 @@ STALLED: Final = Scenario(
     ),
 )
 
+
+def _few(node: str, rate: str) -> Fires:
+    return Fires(
+        labels={"node_id": node},
+        description=f"Node {node} processes {rate} messages/s, less than 10 messages/s for"
+        " 5 minutes.",
+    )
+
+
 LOW: Final = Scenario(
     name="LowMessageThroughput",
     rules=_BOTH,
@@ -104,18 +118,7 @@ LOW: Final = Scenario(
             at={
                 # The five-minute rate is below 10 when the last fast sample has left the range.
                 "19m15s": (),
-                "25m": (
-                    Fires(
-                        labels={"node_id": "n1"},
-                        description="Node n1 processes 9.5 messages/s, less than 10 messages/s for"
-                        " 5 minutes.",
-                    ),
-                    Fires(
-                        labels={"node_id": "crawling"},
-                        description="Node crawling processes 0.1 messages/s, less than"
-                        " 10 messages/s for 5 minutes.",
-                    ),
-                ),
+                "25m": (_few("n1", "9.5"), _few("crawling", "0.1")),
             },
         ),
         Case(
@@ -124,13 +127,7 @@ LOW: Final = Scenario(
             at={
                 # Rates exist from the second sample on.
                 "5m": (),
-                "5m15s": (
-                    Fires(
-                        labels={"node_id": "n1"},
-                        description="Node n1 processes 9.5 messages/s, less than 10 messages/s for"
-                        " 5 minutes.",
-                    ),
-                ),
+                "5m15s": (_few("n1", "9.5"),),
             },
         ),
         Case(
@@ -152,6 +149,24 @@ LOW: Final = Scenario(
                 _messages("n1", "rare"): counter((0.01, 60)),
             },
             at=silent(60),
+        ),
+        Case(
+            name="the floor's two sides: below six messages a minute all is chance",
+            series={
+                _messages("less"): counter((0.098, 120)),
+                _messages("more"): counter((0.105, 120)),
+                **elsewhere({_messages("less"): counter((1, 5), (0, 115))}),
+            },
+            at={"110m": (_few("more", "0.105"),)},
+        ),
+        Case(
+            name="around the threshold: one ticket, which ends ten minutes after the last time",
+            series={_messages("n1"): counter((9, 10), *[(11, 6), (9, 6)] * 3, (12, 30))},
+            at={
+                "10m": (_few("n1", "9"),),
+                "50m": (_few("n1", "9.947"),),
+                "70m": (),
+            },
         ),
         Case(
             name="a start: the five-minute rate climbs for some minutes",
@@ -245,6 +260,10 @@ def _uses(node: str, share: str, limit: str) -> Fires:
     )
 
 
+def _filled(node: str, used: str) -> Series:
+    return {_memory(node, "used"): used, _memory(node, "total"): gauge((100, 60))}
+
+
 _GIB: Final = float(1 << 30)
 _HOSTS: Final = {
     # Two processes of one host report the same memory: it is not twice as large.
@@ -281,6 +300,17 @@ MEMORY: Final = Scenario(
             },
         ),
         Case(
+            name="in spite of dips and gaps; a host without memory is no full one",
+            series={
+                **_filled("dips", dipping(95, 10, 60)),
+                **_filled("gaps", dipping(95, "NaN", 60)),
+                **_filled("half", "95x1 10x1 " * 60),
+                _memory("none", "used"): gauge((5, 60)),
+                _memory("none", "total"): gauge((0, 60)),
+            },
+            at={"30m": (_uses("dips", "95%", "90%"), _uses("gaps", "95%", "90%"))},
+        ),
+        Case(
             name="a restart: a minute without samples",
             series={
                 _memory("n1", "used"): gauge((8, 10), (None, 1), (8, 10)),
@@ -312,10 +342,19 @@ ELEVATED_MEMORY: Final = Scenario(
         Case(
             name="exactly 85%",
             series={
-                _memory("n1", "used"): gauge((85, 20)),
-                _memory("n1", "total"): gauge((100, 20)),
+                _memory("n1", "used"): gauge((85, 14)),
+                _memory("n1", "total"): gauge((100, 14)),
             },
-            at=silent(20),
+            at=silent(14),
+        ),
+        Case(
+            name="in spite of dips and gaps; not for a host that is full now and then",
+            series={
+                **_filled("dips", dipping(88, 10, 60)),
+                **_filled("gaps", dipping(88, "NaN", 60)),
+                **_filled("half", "88x1 10x1 " * 60),
+            },
+            at={"30m": (_uses("dips", "88%", "85%"), _uses("gaps", "88%", "85%"))},
         ),
     ),
 )
@@ -371,6 +410,18 @@ CPU: Final = Scenario(
             series={_cpu("n1", "average"): gauge((20, 10), (99, 4), (20, 10))},
             at=silent(24),
         ),
+        Case(
+            name="in spite of dips and gaps; not for a host that is busy now and then",
+            series={
+                _cpu("dips", "average"): dipping(85, 79, 60),
+                _cpu("gaps", "average"): dipping(85, "NaN", 60),
+                _cpu("cores", "1"): dipping(85, "NaN", 60),
+                _cpu("half", "average"): "99x1 20x1 " * 60,
+            },
+            at={
+                "30m": tuple(_busy(each, "85%", "80%") for each in ("dips", "gaps", "cores")),
+            },
+        ),
     ),
 )
 
@@ -388,6 +439,15 @@ CRITICAL_CPU: Final = Scenario(
                 "5m": (_busy("cores", "97%", "90%"), _busy("n4", "94%", "90%")),
                 "20m": (_busy("cores", "97%", "90%"), _busy("n4", "94%", "90%")),
             },
+        ),
+        Case(
+            name="in spite of dips and gaps; not for a host that is busy now and then",
+            series={
+                _cpu("dips", "average"): dipping(99, 79, 60),
+                _cpu("gaps", "average"): dipping(99, "NaN", 60),
+                _cpu("half", "average"): "99x1 20x1 " * 60,
+            },
+            at={"30m": (_busy("dips", "99%", "90%"), _busy("gaps", "99%", "90%"))},
         ),
     ),
 )
@@ -506,6 +566,20 @@ COMPRESSION: Final = Scenario(
             },
         ),
         Case(
+            name="a message without a ratio among others, an idle namesake in another fleet",
+            series={
+                _compression("n1", "zstd"): dipping(0.3, "NaN", 60),
+                _chunks("n1"): counter((10, 60)),
+                **elsewhere(
+                    {
+                        _compression("n1", "zstd"): gauge((0.3, 60)),
+                        _chunks("n1"): counter((0, 60)),
+                    }
+                ),
+            },
+            at={"30m": (_saves("n1", "30%"),), "60m": (_saves("n1", "30%"),)},
+        ),
+        Case(
             name="one message that cannot be compressed, in the middle of others",
             series={
                 _compression("n1", "zstd"): gauge((0.7, 10), (0.0, 0.5), (0.7, 30)),
@@ -529,6 +603,31 @@ def _absent(node: str) -> Fires:
     )
 
 
+_ELSEWHERE: Final = replace(
+    _absent("moved"), labels={"node_id": "moved", **dict.fromkeys(SCOPE, "other")}
+)
+_UNHEARD: Final = replace(_absent("n4"), labels={"node_id": "n4", "cluster": ""})
+
+
+def _pod(name: str, first: int, samples: int, *, ends: bool) -> Series:
+    """A process that pushes under a name of its own, from a sample on; its last one says why."""
+    before = f"_x{first} " if first else ""
+    of = f'job="qudag",instance="{name}-1"'
+    return {
+        _messages(name, more=f",{of}"): f"{before}0+100x{samples}",
+        f'qudag_process_ended{{node_id="{name}",{of}}}': f"_x{first + samples} {int(ends)}",
+    }
+
+
+def _target(name: str, samples: int, after: str) -> Series:
+    """A process that is scraped, and whether Prometheus reaches it."""
+    of = f'job="x",instance="{name}:1"'
+    return {
+        _messages(name, more=f",{of}"): f"0+100x{samples} stale",
+        f"up{{{of}}}": f"1x{samples} {after}",
+    }
+
+
 ABSENT: Final = Scenario(
     name="NodeAbsent",
     rules=_BOTH,
@@ -536,7 +635,7 @@ ABSENT: Final = Scenario(
     concern="presence",
     cases=(
         Case(
-            name="a scraped node stops: fires after 2 minutes, ends with the last hour",
+            name="a scraped node stops: fires after 2 minutes, and for as long as it is away",
             series={
                 _messages("n1"): "0+100x40 stale",
                 _memory("n2", "used"): "1x40 stale",
@@ -544,12 +643,62 @@ ABSENT: Final = Scenario(
                     "0+1x40 stale"
                 ),
                 _messages("n4"): counter((100, 90)),
+                **elsewhere({_messages("n1"): counter((100, 90))}),
             },
             at={
                 "12m": (),
                 "12m15s": (_absent("n1"), _absent("n2"), _absent("n3")),
-                "69m": (_absent("n1"), _absent("n2"), _absent("n3")),
-                "71m": (),
+                "90m": (_absent("n1"), _absent("n2"), _absent("n3")),
+            },
+        ),
+        Case(
+            name="a process that ends on purpose says so: pushed, under a new name each time",
+            series={
+                **_pod("pod-a", 0, 40, ends=True),
+                **_pod("pod-b", 38, 60, ends=True),
+                **_pod("pod-c", 96, 40, ends=False),
+                # A namesake elsewhere, and one of another job, ended; these did not.
+                **_pod("killed", 0, 40, ends=False),
+                **_pod("crashed", 0, 40, ends=False),
+                **elsewhere(_pod("killed", 0, 39, ends=True)),
+            },
+            at={
+                **silent(16, start=1),
+                "18m": (_absent("crashed"), _absent("killed")),
+                "37m": (_absent("crashed"), _absent("killed")),
+                "45m": (_absent("crashed"), _absent("killed"), _absent("pod-c")),
+            },
+        ),
+        Case(
+            name="a target that is taken away is no outage, one that does not answer is",
+            series={
+                **_target("moved", 40, "stale"),
+                **_target("down", 40, "0x240"),
+                # Away for a while, then taken away.
+                **_target("given-up", 40, "0x120 stale"),
+                **elsewhere({_messages("moved", more=',job="y",instance="b"'): "0+9x40 stale"}),
+            },
+            at={
+                "12m": (),
+                "13m": (_absent("down"), _absent("given-up"), _ELSEWHERE),
+                "39m": (_absent("down"), _absent("given-up"), _ELSEWHERE),
+                "43m": (_absent("down"), _ELSEWHERE),
+                "60m": (_absent("down"), _ELSEWHERE),
+            },
+        ),
+        Case(
+            name="an operator's lists: who must be there, and who need not come back",
+            series={
+                _messages("n1"): "0+100x40 stale",
+                _messages("n2"): "0+100x40 stale",
+                _messages("n3"): counter((100, 60)),
+                'node:qudag_node:missing{cluster="",node_id="n4"}': "_x20 1x300",
+                'node:qudag_node:missing{cluster="",node_id="n1"}': "_x40 1x300",
+                'node:qudag_node:retired{node_id="n2"}': "1x240",
+            },
+            at={
+                "13m": (_absent("n1"), _UNHEARD),
+                "30m": (_absent("n1"), _UNHEARD),
             },
         ),
         Case(
@@ -572,6 +721,18 @@ ABSENT: Final = Scenario(
         ),
     ),
 )
+
+
+def _health(node: str, component: str) -> str:
+    return f'qudag_component_up{{node_id="{node}",component="{component}"}}'
+
+
+def _fails_check(component: str) -> Fires:
+    return Fires(
+        labels={"node_id": "n1", "component": component},
+        description=f"The health check of component {component} on node n1 fails for 2 minutes.",
+    )
+
 
 COMPONENT: Final = Scenario(
     name="ComponentUnhealthy",
@@ -598,6 +759,20 @@ COMPONENT: Final = Scenario(
                         " 2 minutes.",
                     ),
                 ),
+            },
+        ),
+        Case(
+            name="it fails three times of four, or every second time; once in ten is no failure",
+            series={
+                _health("n1", "pool"): "0x2 1x0 " * 60,
+                _health("n1", "flaps"): "0 1 " * 120,
+                _health("n1", "cache"): ("0 1x8 ") * 24,
+                _health("n1", "gaps"): dipping(0, "NaN", 60),
+                _health("n2", "cache"): gauge((1, 60)),
+            },
+            at={
+                "12m": (_fails_check("flaps"), _fails_check("gaps"), _fails_check("pool")),
+                "60m": (_fails_check("flaps"), _fails_check("gaps"), _fails_check("pool")),
             },
         ),
         Case(

@@ -10,6 +10,8 @@ from tests.alerts.scenario import (
     Fires,
     Scenario,
     counter,
+    dipping,
+    elsewhere,
     gauge,
     silent,
 )
@@ -21,10 +23,10 @@ def _connections(node: str, pool: str, state: str, more: str = "") -> str:
     return f'qudag_active_connections{{node_id="{node}",pool_type="{pool}",state="{state}"{more}}}'
 
 
-def _exhausted(count: int) -> Fires:
+def _exhausted(count: int, pool: str = "peer") -> Fires:
     return Fires(
-        labels={"node_id": "n1", "pool_type": "peer"},
-        description="Pool peer of node n1 has no idle connection for 2 minutes;"
+        labels={"node_id": "n1", "pool_type": pool},
+        description=f"Pool {pool} of node n1 has no idle connection for 2 minutes;"
         f" {count} connections are in use.",
     )
 
@@ -72,6 +74,24 @@ EXHAUSTED: Final = Scenario(
                 _connections("n1", "peer", "idle", ',instance="b"'): gauge((1, 30)),
             },
             at=silent(30),
+        ),
+        Case(
+            name="in spite of dips and gaps; the same pool elsewhere has some",
+            series={
+                _connections("n1", "peer", "active"): gauge((9, 60)),
+                _connections("n1", "peer", "idle"): dipping(0, 1, 60),
+                _connections("n1", "gaps", "active"): gauge((9, 60)),
+                _connections("n1", "gaps", "idle"): dipping(0, "NaN", 60),
+                _connections("n1", "often", "active"): gauge((9, 60)),
+                _connections("n1", "often", "idle"): "0x5 1x4 " * 24,
+                **elsewhere(
+                    {
+                        _connections("n1", "peer", "active"): gauge((9, 60)),
+                        _connections("n1", "peer", "idle"): gauge((5, 60)),
+                    }
+                ),
+            },
+            at={"30m": (_exhausted(9), _exhausted(9, "gaps"))},
         ),
         Case(
             name="exhausted for a minute, during a restart",
@@ -141,6 +161,30 @@ POOL_HIT_RATE: Final = Scenario(
                 _pool("n1", "peer", "misses"): "0x100 1x140",
             },
             at=silent(60),
+        ),
+        Case(
+            name="the floor's two sides: fewer than 20 requests in five minutes are chance",
+            series={
+                _pool("n1", "few", "misses"): counter((0.065, 60)),
+                _pool("n1", "enough", "misses"): counter((0.068, 60)),
+                _pool("n1", "seldom", "hits"): counter((0, 60)),
+                _pool("n1", "seldom", "misses"): "0x15 "
+                + " ".join(f"{n}x15" for n in range(1, 15)),
+            },
+            at={"30m": (_answers("n1", "enough", "0%"),)},
+        ),
+        Case(
+            name="around the threshold: one ticket, which ends ten minutes after the last time",
+            series={
+                _pool("n1", "peer", "misses"): counter((3, 10), *[(1.5, 6), (3, 6)] * 2, (1, 30)),
+                _pool("n1", "peer", "hits"): counter((7, 10), *[(8.5, 6), (7, 6)] * 2, (9, 30)),
+            },
+            at={
+                "10m": (_answers("n1", "peer", "70%"),),
+                "34m": (_answers("n1", "peer", "70%"),),
+                "44m": (_answers("n1", "peer", "79.47%"),),
+                "60m": (),
+            },
         ),
         Case(
             name="no requests at all",
@@ -223,6 +267,17 @@ CACHE_HIT_RATE: Final = Scenario(
             at=silent(60),
         ),
         Case(
+            name="the floor's two sides: fewer than 20 lookups in five minutes are chance",
+            series={
+                _cache("few", "signature", "misses"): counter((0.065, 60)),
+                _cache("enough", "signature", "misses"): counter((0.068, 60)),
+                _cache("seldom", "signature", "hits"): counter((0, 60)),
+                _cache("seldom", "signature", "misses"): "0x15 "
+                + " ".join(f"{n}x15" for n in range(1, 15)),
+            },
+            at={"30m": (_cached("enough", "0%"),)},
+        ),
+        Case(
             name="no lookups, and then one lone miss",
             series={
                 _cache("n1", "signature", "hits"): counter((0, 60)),
@@ -273,6 +328,26 @@ CACHE_MEMORY: Final = Scenario(
                         " for 5 minutes.",
                     ),
                 ),
+            },
+        ),
+        Case(
+            name="in spite of dips and gaps; pushed and scraped is the same cache once",
+            series={
+                _bytes("n1", "dips"): dipping(1100 * _MIB, 900 * _MIB, 60),
+                _bytes("n1", "gaps"): dipping(1100 * _MIB, "NaN", 60),
+                _bytes("n1", "half"): f"{1100 * _MIB}x4 {900 * _MIB}x4 " * 24,
+                _bytes("n1", "twice", ',instance="3b5a"'): gauge((600 * _MIB, 60)),
+                _bytes("n1", "twice", ',instance="host:9464"'): gauge((600 * _MIB, 60)),
+            },
+            at={
+                "30m": tuple(
+                    Fires(
+                        labels={"node_id": "n1", "cache_type": each},
+                        description=f"Cache {each} of node n1 holds 1.074GiB, more than 1 GiB for"
+                        " 5 minutes.",
+                    )
+                    for each in ("dips", "gaps")
+                )
             },
         ),
         Case(

@@ -23,6 +23,20 @@ _POOL: Final = 'node_id="n1",pool_type="peer"'
 _OPERATION: Final = 'node_id="n1",operation="store.put",component="store"'
 _CALLS: Final = m.OPERATION_DURATION.prometheus_name
 
+_ROADS: Final = {
+    f'{metric}{{{key}="{who}"{more}': values
+    for who in ("both", "scraped")
+    for metric, key, more, values in (
+        ("qudag_message_throughput_total", "node_id", ',message_type="a"', counter((3, 20))),
+        ("qudag_swarm_tasks_completed_total", "swarm_id", ',status="success"', counter((2, 20))),
+        ("qudag_active_connections", "node_id", ',pool_type="p",state="idle"', "7x80"),
+        ("qudag_chunking_duration_seconds_bucket", "node_id", ',le="0.01"', counter((0, 20))),
+        ("qudag_chunking_duration_seconds_bucket", "node_id", ',le="0.025"', counter((3, 20))),
+        ("qudag_chunking_duration_seconds_bucket", "node_id", ',le="+Inf"', counter((3, 20))),
+    )
+}
+"""Selectors without their end."""
+
 RECORDED: Final = Scenario(
     name="Recorded",
     rules=("recording",),
@@ -42,6 +56,86 @@ RECORDED: Final = Scenario(
                 **_is("node:qudag_messages:rate5m", 'node_id="n1"', 7),
                 **_is("node:qudag_chunks:rate5m", 'node_id="n1"', 11),
                 **_is("node:qudag_node:present", 'node_id="n1"', 1),
+            },
+        ),
+        Case(
+            name="pushed and scraped: each is counted once; scraped only: it is counted",
+            series=joined(
+                *(
+                    {
+                        f'{selector},instance="{instance}"}}': values
+                        for selector, values in _ROADS.items()
+                        for instance in instances
+                        if only in selector
+                    }
+                    for only, instances in (
+                        ("both", ("3b5a", "4c6b", "host:9464")),
+                        ("scraped", ("host:9464",)),
+                    )
+                )
+            ),
+            interval=15,
+            values={
+                ("node:qudag_messages:rate5m", _AT): {
+                    'node:qudag_messages:rate5m{node_id="both"}': 6,
+                    'node:qudag_messages:rate5m{node_id="scraped"}': 3,
+                },
+                ("swarm:qudag_tasks_succeeded:rate5m", _AT): {
+                    'swarm:qudag_tasks_succeeded:rate5m{swarm_id="both"}': 4,
+                    'swarm:qudag_tasks_succeeded:rate5m{swarm_id="scraped"}': 2,
+                },
+                ("node_pool_state:qudag_pool_connections:sum", _AT): {
+                    f'node_pool_state:qudag_pool_connections:sum{{node_id="{node}",'
+                    'pool_type="p",state="idle"}': value
+                    for node, value in (("both", 14), ("scraped", 7))
+                },
+                ("node:qudag_chunking_seconds:p95_5m", _AT): {
+                    f'node:qudag_chunking_seconds:p95_5m{{node_id="{node}"}}': 0.02425
+                    for node in ("both", "scraped")
+                },
+            },
+        ),
+        Case(
+            name="an export every four minutes: the rate is that of a longer range",
+            series={
+                'qudag_message_throughput_total{node_id="n1"}': counter((3, 28), step=240),
+                'qudag_swarm_tasks_completed_total{swarm_id="s1",status="success"}': counter(
+                    (3, 28), step=240
+                ),
+                'qudag_chunking_duration_seconds_bucket{node_id="n1",le="0.01"}': counter(
+                    (0, 28), step=240
+                ),
+                'qudag_chunking_duration_seconds_bucket{node_id="n1",le="0.025"}': counter(
+                    (3, 28), step=240
+                ),
+                'qudag_chunking_duration_seconds_bucket{node_id="n1",le="+Inf"}': counter(
+                    (3, 28), step=240
+                ),
+            },
+            interval=240,
+            # At 25 minutes the last five hold one sample.
+            values={
+                (name, "25m"): {f"{name}{{{labels}}}": value}
+                for name, labels, value in (
+                    ("node:qudag_messages:rate5m", 'node_id="n1"', 3),
+                    ("swarm:qudag_tasks_succeeded:rate5m", 'swarm_id="s1"', 3),
+                    ("node:qudag_chunking_seconds:p95_5m", 'node_id="n1"', 0.02425),
+                )
+            },
+        ),
+        Case(
+            name="a process that ended is not counted for longer than it is seen",
+            series={
+                'qudag_message_throughput_total{node_id="n1"}': counter((3, 14)),
+                'qudag_swarm_tasks_completed_total{swarm_id="s1",status="success"}': counter(
+                    (3, 14)
+                ),
+                'qudag_message_throughput_total{node_id="n2"}': "0+45x60 stale",
+            },
+            interval=15,
+            values={
+                ("node:qudag_messages:rate5m", _AT): {},
+                ("swarm:qudag_tasks_succeeded:rate5m", _AT): {},
             },
         ),
         Case(

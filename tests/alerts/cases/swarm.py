@@ -9,6 +9,8 @@ from tests.alerts.scenario import (
     Case,
     Fires,
     Scenario,
+    dipping,
+    elsewhere,
     gauge,
     histogram,
     joined,
@@ -148,6 +150,17 @@ QUEUE: Final = Scenario(
             at=silent(24),
         ),
         Case(
+            name="in spite of dips and gaps; pushed and scraped is the same queue once",
+            series={
+                _queue("s1", "dips", "low"): dipping(150, 90, 60),
+                _queue("s1", "gaps", "low"): dipping(150, "NaN", 60),
+                _queue("s1", "half", "low"): "150x4 90x4 " * 24,
+                _queue("s1", "twice", "low", ',instance="3b5a"'): gauge((60, 60)),
+                _queue("s1", "twice", "low", ',instance="host:9464"'): gauge((60, 60)),
+            },
+            at={"30m": (_waits("dips", 150), _waits("gaps", 150))},
+        ),
+        Case(
             name="a restart as another process: the old value is seen for 5 minutes more",
             series={
                 _queue("s1", "tasks", "low", ',instance="a"'): gauge((70, 10)),
@@ -191,6 +204,24 @@ AGENTS: Final = Scenario(
                 _queue("enough", "tasks", "low"): gauge((5, 30)),
             },
             at={"19m45s": (), "20m": (_idle("s1", "28%"),)},
+        ),
+        Case(
+            name="in spite of dips and gaps; in another fleet no task waits",
+            series={
+                _agent("s1", "a"): dipping(0.1, 0.9, 60),
+                _queue("s1", "tasks", "low"): gauge((5, 60)),
+                _agent("s2", "a"): dipping(0.1, "NaN", 60),
+                _queue("s2", "tasks", "low"): gauge((5, 60)),
+                _agent("half", "a"): "0.1x4 0.9x4 " * 24,
+                _queue("half", "tasks", "low"): gauge((5, 60)),
+                **elsewhere(
+                    {
+                        _agent("s1", "a"): gauge((0.1, 60)),
+                        _queue("s1", "tasks", "low"): gauge((0, 60)),
+                    }
+                ),
+            },
+            at={"30m": (_idle("s1", "10%"), _idle("s2", "10%"))},
         ),
         Case(
             name="exactly 30%",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.alerts.scenario import RESTART, Case, Fires, Scenario, Series, counter, gauge, silent
+from tests.alerts.scenario import (
+    RESTART,
+    Case,
+    Fires,
+    Scenario,
+    Series,
+    counter,
+    dipping,
+    elsewhere,
+    gauge,
+    silent,
+)
 
 _RULES: Final = ("pipeline",)
 _GATEWAY: Final = 'job="qudag-gateway",instance="gateway-0"'
@@ -76,6 +87,14 @@ REFUSES: Final = _losing(
     ("receiver", "otlp"),
     "refuses 2 items/s of {signal} at its receiver otlp for 5 minutes; senders keep them for a"
     " while, then lose them.",
+)
+RECEIVER_FAILS: Final = _losing(
+    "CollectorReceiverFails",
+    "warning",
+    "otelcol_receiver_failed",
+    ("receiver", "otlp"),
+    "cannot take 2 items/s of {signal} at its receiver otlp for 5 minutes: an error of its own,"
+    " not of the sender.",
 )
 SEND_FAILS: Final = _losing(
     "CollectorFailsToSend",
@@ -174,6 +193,18 @@ QUEUE: Final = Scenario(
             at={"14m45s": (), "15m": (_full("traces", "84%"),)},
         ),
         Case(
+            name="in spite of dips and gaps; a queue without room has no share",
+            series={
+                _queue("size", "a", "traces"): dipping(90, 10, 60),
+                _queue("capacity", "a", "traces"): gauge((100, 60)),
+                _queue("size", "a", "logs"): "90x4 10x4 " * 24,
+                _queue("capacity", "a", "logs"): gauge((100, 60)),
+                _queue("size", "a", "metrics"): gauge((5, 60)),
+                _queue("capacity", "a", "metrics"): gauge((0, 60)),
+            },
+            at={"30m": (_full("traces", "90%"),)},
+        ),
+        Case(
             name="full for four minutes only, while a backend restarts",
             series={
                 _queue("size", "a", "traces"): gauge((1, 10), (99, 4), (1, 10)),
@@ -185,27 +216,77 @@ QUEUE: Final = Scenario(
 )
 
 _UPTIME: Final = "otelcol_process_uptime_seconds_total"
-_SILENT: Final = Fires(
-    labels=_LABELS,
-    description="Nothing is heard of Collector gateway-0 (qudag-gateway) for 5 minutes.",
-)
+
+
+def _missing(count: int, job: str = "qudag-gateway", **fleet: str) -> Fires:
+    return Fires(
+        labels={"job": job, **fleet},
+        description=f"Job {job} misses {count} of its Collectors for 1 minute: they stopped, or"
+        " their own metrics do not arrive.",
+    )
+
+
+def _up(job: str, instance: str, *phases: tuple[float | None, float] | str) -> Series:
+    return {f'{_UPTIME}{{job="{job}",instance="{instance}"}}': counter(*phases)}
+
+
+_GW: Final = "qudag-gateway"
+_CRASHES: Final = (RESTART, (1, 2), RESTART, (1, 2), RESTART, (1, 2))
+
+
+def _listed(count: int, job: str) -> Fires:
+    """An operator's list names no fleet."""
+    return _missing(count, job, cluster="")
+
 
 ABSENT: Final = Scenario(
     name="CollectorAbsent",
     rules=_RULES,
     severity="critical",
-    concern="telemetry",
+    concern="collectors",
     cases=(
         Case(
-            name="one of four stops: its last sample counts 5 minutes, then the alert waits 5",
+            name="one of four stops: its last sample counts 5 minutes, then the alert waits 1",
             series={
-                f"{_UPTIME}{{{_GATEWAY}}}": counter((1, 10)),
-                f"{_UPTIME}{{{_AGENT}}}": counter((1, 60)),
-                # Its namesakes of another job and of its own are others.
-                f'{_UPTIME}{{job="qudag-agent",instance="gateway-0"}}': counter((1, 60)),
-                f'{_UPTIME}{{job="qudag-gateway",instance="gateway-1"}}': counter((1, 60)),
+                **_up(_GW, "gateway-0", (1, 10)),
+                **_up(_GW, "gateway-1", (1, 90)),
+                # Its namesakes of another job and in another fleet are others.
+                **_up("qudag-agent", "gateway-0", (1, 90)),
+                **elsewhere(_up(_GW, "gateway-0", (1, 90))),
             },
-            at={"19m45s": (), "20m": (_SILENT,), "60m": (_SILENT,)},
+            at={"15m45s": (), "16m": (_missing(1),), "90m": (_missing(1),)},
+        ),
+        Case(
+            name="a rollout: new names, and for some minutes the old and the new",
+            series={
+                **_up(_GW, "gw-abc", (1, 30)),
+                **_up(_GW, "gw-xyz", (None, 27.5), (1, 75)),
+                **_up(_GW, "gw-uvw", (None, 100), (1, 75)),
+            },
+            at=silent(170, every=2),
+        ),
+        Case(
+            name="a second one that stays is expected to stay",
+            series={
+                **_up(_GW, "gw-abc", (1, 150)),
+                **_up(_GW, "gw-xyz", (None, 20), (1, 60)),
+            },
+            at={"85m": (), "87m": (_missing(1),), "150m": (_missing(1),)},
+        ),
+        Case(
+            name="as many as an operator lists, and no memory of more",
+            series={
+                'collectors:otelcol:listed{cluster="",job="qudag-gateway"}': "2x400",
+                'collectors:otelcol:listed{cluster="",job="none"}': "1x400",
+                'collectors:otelcol:listed{cluster="",job="enough"}': "1x400",
+                **_up(_GW, "gateway-0", (1, 90)),
+                **_up("enough", "a", (1, 90)),
+                **_up("enough", "b", (1, 40)),
+            },
+            at={
+                "1m": (_listed(1, _GW), _listed(1, "none")),
+                "80m": (_listed(1, _GW), _listed(1, "none")),
+            },
         ),
         Case(
             name="a restart within the five minutes",
@@ -213,6 +294,66 @@ ABSENT: Final = Scenario(
             at=silent(34),
         ),
         Case(name="there never was a Collector", series={"x": "0x200"}, at=silent(30)),
+    ),
+)
+
+RESTARTS: Final = Scenario(
+    name="CollectorRestarts",
+    rules=_RULES,
+    severity="warning",
+    concern="telemetry",
+    cases=(
+        Case(
+            name="three restarts in half an hour: fires at once; two do not",
+            series={
+                **_up(_GW, "gateway-0", (1, 10), *_CRASHES, (1, 60)),
+                **_up(_GW, "gateway-1", (1, 10), *_CRASHES[2:], (1, 60)),
+                **elsewhere(_up(_GW, "gateway-0", (1, 90))),
+            },
+            at={
+                "13m": (),
+                "20m": (
+                    Fires(
+                        labels=_LABELS,
+                        description="Collector gateway-0 (qudag-gateway) restarts again and"
+                        " again: 3 restarts within half an hour.",
+                    ),
+                ),
+                "60m": (),
+            },
+        ),
+        Case(
+            name="a new name at each start: fires for the job; a rollout of three does not",
+            series={
+                **{
+                    each: values
+                    for number in range(8)
+                    for each, values in _up(
+                        "crashing", f"a{number}", (None, 30 + 2 * number), (1, 2)
+                    ).items()
+                },
+                **_up("crashing", "b", (1, 120)),
+                **{
+                    each: values
+                    for name in "abc"
+                    for each, values in (
+                        _up("calm", f"old-{name}", (1, 40))
+                        | _up("calm", f"new-{name}", (None, 41), (1, 60))
+                    ).items()
+                },
+            },
+            at={
+                **silent(41, every=2),
+                "50m": (
+                    Fires(
+                        labels={"job": "crashing", "seen": "names"},
+                        description="Collectors of job crashing end again and again: 7 restarts"
+                        " within half an hour.",
+                    ),
+                ),
+                "90m": (),
+            },
+        ),
     ),
 )
 
@@ -238,6 +379,15 @@ TARGET: Final = Scenario(
                 'up{job="stack",instance="a"}': gauge((1, 20)),
             },
             at={"11m45s": (), "12m": (_down("a"),)},
+        ),
+        Case(
+            name="every second scrape fails; one in five does not matter",
+            series={
+                'up{job="qudag",instance="a"}': "0 1 " * 120,
+                'up{job="qudag",instance="b"}': "0 1x3 " * 48,
+                **elsewhere({'up{job="qudag",instance="a"}': gauge((1, 60))}),
+            },
+            at={"12m": (_down("a"),), "59m": (_down("a"),)},
         ),
         Case(
             name="a restart of a minute",
@@ -358,6 +508,7 @@ WATCHDOG: Final = Scenario(
 
 SCENARIOS: Final = (
     REFUSES,
+    RECEIVER_FAILS,
     SEND_FAILS,
     DROPS,
     UNDECIDED,
@@ -365,6 +516,7 @@ SCENARIOS: Final = (
     ABSENT,
     APPLICATION,
     COST,
+    RESTARTS,
     TARGET,
     WATCHDOG,
 )
