@@ -156,6 +156,9 @@ ACTS = (
 )  # fmt: skip
 
 
+ENDS = ("return", "return", "return", "fault", "cancel", "cause", "group")
+
+
 def nodes() -> st.SearchStrategy[Node]:
     """Trees of calls."""
 
@@ -166,9 +169,7 @@ def nodes() -> st.SearchStrategy[Node]:
             options=st.sampled_from(sorted(OPTIONS)),
             advance=st.sampled_from(STEPS_NS),
             acts=st.lists(st.sampled_from(ACTS), max_size=3).map(tuple),
-            end=st.sampled_from(
-                ["return", "return", "return", "fault", "cancel", "cause", "group"]
-            ),
+            end=st.sampled_from(ENDS),
             children=children,
         )
 
@@ -274,7 +275,7 @@ class World:
         with contextlib.suppress(Fault, ExceptionGroup, asyncio.CancelledError):
             self._form(node)
 
-    def _form(self, node: Node) -> None:
+    def _form(self, node: Node) -> None:  # noqa: PLR0912, PLR0915 - one branch for each
         options = OPTIONS[node.options]
         if node.form != "function":  # which alone has an argument
             options = {key: value for key, value in options.items() if key != "capture"}
@@ -355,7 +356,7 @@ class World:
             raise asyncio.CancelledError
         if node.end == "cause":
             try:
-                raise KeyError("cause")
+                raise KeyError("cause")  # noqa: TRY301 - the test's own
             except KeyError as error:
                 raise Fault("with a cause") from error
         if node.end == "group":
