@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # ruff: noqa: SLF001 - private names are what this room is about
 
 _EVERY_ID: Final = 1 << 64
+_ORDINARY: Final = 64  # attributes
 _ARGUMENTS: Final = frozenset({
     "name", "context", "parent", "sampler", "resource", "attributes", "span_processor", "kind",
     "links", "instrumentation_info", "limits", "instrumentation_scope",
@@ -139,3 +140,11 @@ def readable(span: Span) -> ReadableSpan:
     """A span as it is now, which does not change when the span does."""
     parts = cast("Any", span)
     return cast("ReadableSpan", parts._readable_span()) if has(span, "_readable_span") else span
+
+
+def unlimited(tracer: Tracer) -> bool:
+    """Whether a tracer's limits leave the few attributes of an ordinary span as they are."""
+    limits: Any = getattr(tracer, "_span_limits", None)
+    most = getattr(limits, "max_span_attributes", 0)
+    longest = getattr(limits, "max_span_attribute_length", 0)
+    return longest is None and (most is None or most >= _ORDINARY)

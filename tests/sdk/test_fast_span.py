@@ -9,10 +9,13 @@ import textwrap
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode, TraceFlags
@@ -21,8 +24,10 @@ from qudag_otel import configure, instrumented, sdk
 from qudag_otel._calls.plain import bind
 from qudag_otel._calls.registry import bound_with
 from qudag_otel._otel.context import SPAN_KEY
+from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast.call import FastSpan
 from qudag_otel.sdk.fast.engine import Engine
+from qudag_otel.sdk.fast.export import CallExporter
 from tests.sdk import programs
 
 if TYPE_CHECKING:
@@ -371,3 +376,39 @@ def test_span_in_hand_is_the_context_that_it_stands_for(road: Road) -> None:
     inner_context: Any = spans["inner"].context
     parent: Any = spans["innermost"].parent
     assert parent.span_id == inner_context.span_id
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, -1, 2**63, True, 0.5, float("nan"), "text", "ä\ud800", "x" * 5000, "", [1, "a"], b"raw"],
+    ids=lambda value: repr(value)[:12],
+)
+def test_value_of_a_call_is_encoded_as_the_official_encoder_does(road: Road, value: Any) -> None:
+    """Captured, set or of a wrapper: the same bytes, or the slower way to them."""
+
+    @instrumented(name="valued", attributes={"a": 1}, capture=("given",))
+    def valued(given: Any) -> None:
+        trace.get_current_span().set_attribute("set", given)
+
+    for _ in range(2):  # the second time from what is kept
+        valued(value)
+    road.engine.drain_all()
+    sent: list[bytes] = []
+    exporter = mock.Mock(
+        export_encoded=lambda body, _: sent.append(body),
+        export=lambda spans: sent.append(encode_spans(spans).SerializeToString()),
+    )
+    CallExporter(exporter).export(list(road.finished))
+    spans = ExportTraceServiceRequest.FromString(b"".join(sent))
+    official = encode_spans([redacting.span(one) for one in road.exported()])
+    found, wanted = (
+        sorted(
+            (span.span_id, str(span.attributes), span.start_time_unix_nano)
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        )
+        for request in (spans, official)
+    )
+    assert found == wanted
+    assert len(found) == 2

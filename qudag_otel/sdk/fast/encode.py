@@ -8,7 +8,9 @@ merge: so the constant fields of a site come first, the ids and times of a call 
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from qudag_otel import _redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,7 +47,7 @@ class Template:
         example: A span of the site, with everything but ids and times as all have it.
     """
 
-    __slots__ = ("child", "head", "root", "tail")
+    __slots__ = ("child", "constant", "head", "root", "tail")
 
     def __init__(self, example: ReadableSpan) -> None:
         # Loaded with the first export, as the exporters are.
@@ -58,7 +60,7 @@ class Template:
         for name in ("trace_id", "span_id", "parent_span_id", "start_time_unix_nano",
                      "end_time_unix_nano", "flags"):  # fmt: skip
             span.ClearField(name)
-        constant = span.SerializeToString()
+        constant = self.constant = span.SerializeToString()
         self.root = _FIELD_2 + varint(len(constant) + _ROOT.size) + constant
         self.child = _FIELD_2 + varint(len(constant) + _CHILD.size) + constant
         scope.ClearField("spans")
@@ -66,14 +68,70 @@ class Template:
         resource.ClearField("scope_spans")
         self.head = resource.SerializeToString()
 
+    def headed(self, values: bytes, rest: int) -> bytes:
+        """What stands before ids and times where a call has values of its own.
+
+        Args:
+            values: The values, as bytes of a span.
+            rest: How many bytes follow.
+        """
+        length = varint(len(self.constant) + len(values) + rest)
+        return _FIELD_2 + length + self.constant + values
+
+
+_attributes: dict[tuple[str, type, object], bytes | None] = {}
+_ATTRIBUTES_LIMIT: Final = 4096
+_SHORT: Final = 256
+
+
+def encoded(values: Iterable[tuple[str, Any]]) -> bytes | None:
+    """Attributes as bytes of a span; None if one is no plain value."""
+    found: list[bytes] = []
+    for key, value in values:
+        kind = value.__class__
+        if kind not in _FIELDS:
+            return None
+        known = (key, kind, value)
+        one = _attributes.get(known, b"")
+        if one == b"":
+            one = _attribute(key, value)
+            short = kind is not float and (kind is not str or len(value) <= _SHORT)
+            if short and len(_attributes) < _ATTRIBUTES_LIMIT:
+                _attributes[known] = one
+        if one is None:
+            return None
+        found.append(one)
+    return b"".join(found)
+
+
+_FIELDS: Final[dict[type, str]] = {
+    bool: "bool_value", int: "int_value", float: "double_value", str: "string_value",
+}  # fmt: skip
+
+
+def _attribute(key: str, value: Any) -> bytes | None:
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+    safe = _redact.attribute(key, value)
+    field = _FIELDS.get(safe.__class__)
+    if field is None or not key or _redact.mask(key) != key:
+        return None
+    held = AnyValue()
+    try:
+        setattr(held, field, safe)
+        return Span(attributes=[KeyValue(key=key, value=held)]).SerializeToString()
+    except ValueError:  # a number or a text that the format cannot hold
+        return None
+
 
 def encode(
-    calls: Iterable[FastSpan], others: list[ReadableSpan], wall: Callable[[int], int]
+    calls: Iterable[tuple[FastSpan, bytes]], others: list[ReadableSpan], wall: Callable[[int], int]
 ) -> bytes:
     """An ExportTraceServiceRequest.
 
     Args:
-        calls: Sampled calls that ended well, all of one resource and scope.
+        calls: Sampled calls that ended well, all of one resource and scope, and their values.
         others: Spans that the SDK made.
         wall: Turns a reading of the monotonic clock into nanoseconds since the epoch.
     """
@@ -81,13 +139,13 @@ def encode(
 
     parts: list[bytes] = []
     template: Template | None = None
-    for call in calls:
+    for call, values in calls:
         template = call.site.template(call)
         start, end = wall(call.began), wall(call.ended)
         parent = call.remote
         if call.parent_id:
             flags = _IS_REMOTE if parent is not None and parent.is_remote else _KNOWS_REMOTE
-            parts.append(template.child)
+            parts.append(template.headed(values, _CHILD.size) if values else template.child)
             parts.append(
                 _CHILD.pack(
                     _TRACE_ID, call.trace_id.to_bytes(16), _SPAN_ID, call.span_id.to_bytes(8),
@@ -96,7 +154,7 @@ def encode(
                 )
             )  # fmt: skip
         else:
-            parts.append(template.root)
+            parts.append(template.headed(values, _ROOT.size) if values else template.root)
             parts.append(
                 _ROOT.pack(
                     _TRACE_ID, call.trace_id.to_bytes(16), _SPAN_ID, call.span_id.to_bytes(8),

@@ -22,7 +22,7 @@ from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.registry import bind_with
 from qudag_otel._otel.measure import BulkHistogram
-from qudag_otel._otel.spans import root_bound, supported
+from qudag_otel._otel.spans import root_bound, supported, unlimited
 from qudag_otel._series.drains import before_collection
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, instrument, scope_version
@@ -80,6 +80,8 @@ class Engine:
         queues: Sequence[Callable[[Sequence[Any]], None]],
     ) -> None:
         self.tracer: Any = None
+        self.unlimited = False
+        """Whether attributes are exported as they are: no limit makes them shorter or fewer."""
         self._openers: tuple[FastOpener, FastOpener] | None = None
         self._all = False
         if tracer_provider is not None:
@@ -88,6 +90,7 @@ class Engine:
                 self._openers = span_openers(bound[0], follows=bound[1])
                 self._all = bound[0] >= _EVERY_ID
             self.tracer = tracer_provider.get_tracer(SCOPE, scope_version())
+            self.unlimited = unlimited(self.tracer)
         self._queues = queues
         self._listeners: list[Listener] = []
         self._cursor = 0

@@ -28,22 +28,23 @@ class CallExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan | FastSpan]) -> SpanExportResult:
         """Export a batch."""
-        calls: list[FastSpan] = []
+        calls: list[tuple[FastSpan, bytes]] = []
+        send = getattr(self._exporter, "export_encoded", None)
         others: list[ReadableSpan] = []
         for span in spans:
             if not isinstance(span, FastSpan):
                 others.append(span)
-            elif span.more is None and span.outcome is None and span.given is None:
-                calls.append(span)
-            else:
+                continue
+            values = None if send is None else span.site.values(span)
+            if values is None:
                 others.append(redacting.span(span.site.readable(span)))
+            else:
+                calls.append((span, values))
         result: SpanExportResult
-        send = getattr(self._exporter, "export_encoded", None)
-        if not calls or send is None:
-            others += [redacting.span(call.site.readable(call)) for call in calls]
+        if send is None or not calls:
             result = self._exporter.export(others)
         else:
-            result = send(encode(calls, others, calls[0].site.engine.wall), len(spans))
+            result = send(encode(calls, others, calls[0][0].site.engine.wall), len(spans))
         return result
 
     def limit(self, deadline: float) -> None:

@@ -8,6 +8,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import set_span_in_context
 
+from qudag_otel import identity
 from qudag_otel._calls.failure import describe, failure_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
@@ -17,7 +18,7 @@ from qudag_otel.errors import error_type
 from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.call import FastTimer
-from qudag_otel.sdk.fast.encode import Template
+from qudag_otel.sdk.fast.encode import Template, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span as SdkSpan
     from opentelemetry.trace import Span
 
-    from qudag_otel._calls.site import Call, Site
+    from qudag_otel._calls.site import Call, Site, Values
     from qudag_otel.sdk.fast.call import FastSpan
     from qudag_otel.sdk.fast.engine import Engine
 
 _RECORDS_MANY: Final = 128  # so many are worth a look by the thread that exports
+_VALUES_LIMIT: Final = 32  # together with a site's own still below any ordinary limit of a span
 _RECORDS_LIMIT: Final = 512  # a site whose records nobody drained by then does so itself
 
 
@@ -42,7 +44,7 @@ class FastSite:
         engine: The set-up they belong to.
     """
 
-    __slots__ = ("_template", "count", "engine", "records", "site")
+    __slots__ = ("_epoch", "_template", "count", "engine", "records", "site")
 
     def __init__(self, site: Site, engine: Engine) -> None:
         self.site = site
@@ -50,6 +52,7 @@ class FastSite:
         self.records = site.records
         self.count: Callable[[], int] = site.started.__next__
         self._template: Template | None = None
+        self._epoch = -1
 
     def relieve(self) -> None:
         """Drain the records on the caller's time if there are too many: memory stays bounded."""
@@ -104,7 +107,7 @@ class FastSite:
         """Make a call's span the SDK's, which bounds it by its limits."""
         operations = call.more or []
         if operations[0][0] is not ops.FULL:
-            full = self._span(call, _Catch())
+            full = self._span(call, _Catch(), call.given)
             call.more = [(ops.FULL, full)]
             ops.perform(full, operations)
         else:
@@ -121,7 +124,7 @@ class FastSite:
             self.settle(call)
             span = operations[0][1]
         else:
-            span = self._span(call, _Catch())
+            span = self._span(call, _Catch(), call.given)
             ops.perform(span, operations)
         if call.ended and span.end_time is None:
             at = self.engine.wall(call.ended)
@@ -131,11 +134,38 @@ class FastSite:
 
     def template(self, call: FastSpan) -> Template:
         """The constant bytes of this site's spans."""
-        if self._template is None:
-            self._template = Template(redacting.span(self.readable(call)))
+        if self._template is None or self._epoch != identity.STATE.epoch:
+            self._epoch = identity.STATE.epoch
+            span = self._span(call, _Catch(), None)
+            span.end(end_time=self.engine.wall(call.ended))
+            self._template = Template(redacting.span(readable(span)))
         return self._template
 
-    def _span(self, call: FastSpan, processor: SpanProcessor | None) -> SdkSpan:
+    def values(self, call: FastSpan) -> bytes | None:
+        """The bytes of what a call adds to the constant ones; None if it is more than values."""
+        given, more = call.given, call.more
+        if call.outcome is not None or not self.engine.unlimited:
+            return None
+        if given is None and more is None:
+            return b""
+        found = [
+            (key, value)
+            for key, value in zip(self.site.options.varying, given or (), strict=False)
+            if value is not None
+        ]
+        for operation in more or ():
+            if operation[0] is not ops.ATTRIBUTE:
+                return None
+            found.append(operation[1:])
+        if len(found) > _VALUES_LIMIT:
+            return None
+        if more is not None:
+            keys = {key for key, _ in found}
+            if len(keys) < len(found) or not keys.isdisjoint(self.site.span_attributes):
+                return None  # one takes another's place
+        return encoded(found)
+
+    def _span(self, call: FastSpan, processor: SpanProcessor | None, given: Values) -> SdkSpan:
         options = self.site.options
         span = sdk_span(
             self.engine.tracer,
@@ -143,7 +173,7 @@ class FastSite:
             context=call.get_span_context(),
             parent=call.parent,
             kind=options.kind,
-            attributes=self.site.attributes(call.given),
+            attributes=self.site.attributes(given),
             links=options.links,
             processor=processor,
         )
