@@ -105,7 +105,7 @@ def _unreadable(path: Path) -> str:
     import yaml
 
     readers: dict[str, Callable[[str], object]] = {".json": json.loads, ".yaml": yaml.safe_load}
-    if path.suffix not in readers:
+    if path.suffix not in readers or path.parent.name == "templates":  # Helm's become YAML later
         return ""
     try:
         readers[path.suffix](path.read_text(encoding="utf-8"))
