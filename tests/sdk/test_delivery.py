@@ -313,3 +313,16 @@ def test_full_queue_in_an_outage_keeps_to_its_limit(receiver: Receiver) -> None:
     telemetry.force_flush(10)
     assert 0 < len(receiver.spans()) < 1_000
     reset()
+
+
+def test_flush_after_calls_that_nobody_sampled_is_true(receiver: Receiver) -> None:
+    """The receiver lacks none of them, at the first flush as at the next."""
+    telemetry = configure(
+        environ=environment(
+            receiver, "http/protobuf", **TRACES_ONLY, OTEL_TRACES_SAMPLER="always_off"
+        )
+    )
+    (call,) = operations(1)
+    call()
+    assert telemetry.force_flush()
+    assert telemetry.force_flush()

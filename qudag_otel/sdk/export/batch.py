@@ -199,6 +199,7 @@ class Batches(Generic[T]):
                 break
             batch = self._take()
             if not batch:
+                ahead = 0  # what waited was not sampled
                 break
             self.export(batch, len(batch))
             self._trim()
