@@ -159,11 +159,11 @@ coverage:
 # -- figures
 
 .PHONY: bench
-bench: .venv/.synced ## measure against the peers and write the table into docs/
+bench: .venv/.synced ## measure against the peers and write docs/performance.md; ARGS="--rows W3,W4" only prints
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-check
-bench-check: .venv/.synced ## compare the ratios with the goals
+bench-check: .venv/.synced ## compare the ratios with the goals, and name what is missed; ARGS="--rows W3,W4"
 	@$(BIN)/python -m benchmarks --check $(ARGS)
 
 .PHONY: bench-pipeline

@@ -1,27 +1,22 @@
-"""Ours, OpenTelemetry and prometheus_client on the same functions. Prints JSON: ns per call."""
+"""P1 to P3, P8, and W7 to W9: a decorated call, and what happens inside of one."""
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-import sys
-import time
-from contextlib import contextmanager
+import io
+import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 from opentelemetry import trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from benchmarks.measure import CALLS, REPEATS, awaiting, best, pin, stepping, threads
+from benchmarks.measure import Run, arace, key, race, stepping, threads
+from benchmarks.wrappers import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from benchmarks.rig import Rig
 
 THREE = {"a": "x", "b": "y", "c": "z"}
 TEN = {f"key{number}": f"value{number}" for number in range(10)}
@@ -35,242 +30,182 @@ async def awork() -> None:
     """The coroutine function that is measured."""
 
 
-class Nowhere(SpanExporter):
-    """Takes everything."""
+class Red:
+    """Rate, errors, duration and calls in flight by hand, with prometheus_client and the SDK."""
 
-    def export(self, spans: Any) -> SpanExportResult:
-        del spans
-        return SpanExportResult.SUCCESS
+    def __init__(self, rig: Rig) -> None:
+        registry = prometheus_client.CollectorRegistry()
+        histogram = prometheus_client.Histogram("red_seconds", "d", registry=registry)
+        errors = prometheus_client.Counter("red_errors", "d", registry=registry)
+        active = prometheus_client.Gauge("red_active", "d", registry=registry)
+        self.prometheus = active.track_inprogress()(
+            errors.count_exceptions()(histogram.time()(work))
+        )
+        meter = rig.sdk.meter
+        self._tracer = rig.sdk.tracer
+        self._histogram = meter.create_histogram("duration", "s")
+        self._calls, self._active = meter.create_counter("calls"), meter.create_up_down_counter("n")
 
+    def sdk(
+        self, attributes: dict[str, str], inside: Callable[[], Any] = work
+    ) -> Callable[[], None]:
+        """A call with metrics and a span."""
+        import time
 
-def reference() -> dict[str, float]:
-    """Nothing, two clocks, prometheus_client."""
-    clock = time.perf_counter_ns
-
-    def clocks() -> int:
-        began = clock()
-        work()
-        return clock() - began
-
-    timed = prometheus_client.Histogram("timed_seconds", "d").time()(work)
-    histogram = prometheus_client.Histogram("red_seconds", "d")
-    errors = prometheus_client.Counter("red_errors", "d")
-    active = prometheus_client.Gauge("red_active", "d")
-    red = active.track_inprogress()(errors.count_exceptions()(histogram.time()(work)))
-    return {
-        "bare function": best(work),
-        "two clock readings": best(clocks),
-        "prometheus_client Histogram.time()": best(timed),
-        "prometheus_client RED": best(red),
-        "prometheus_client RED, 8 threads": threads(red, 8),
-    }
-
-
-def opentelemetry() -> dict[str, float]:
-    """The SDK's instruments and spans, composed naively."""
-    meter = MeterProvider([InMemoryMetricReader()]).get_meter("bench")
-    histogram = meter.create_histogram("duration", "s")
-    counter = meter.create_counter("calls")
-    active = meter.create_up_down_counter("active")
-    sampled = TracerProvider()
-    processor = BatchSpanProcessor(Nowhere(), max_queue_size=1 << 16)
-    sampled.add_span_processor(processor)
-    tracer, unsampled = sampled.get_tracer("bench"), TracerProvider(ALWAYS_OFF).get_tracer("bench")
-
-    def span(of: trace.Tracer) -> Callable[[], None]:
         def call() -> None:
-            with of.start_as_current_span("bench", attributes=THREE):
-                work()
+            self._active.add(1, attributes)
+            began = time.perf_counter()
+            try:
+                with self._tracer.start_as_current_span("bench", attributes=attributes):
+                    inside()
+            finally:
+                self._histogram.record(time.perf_counter() - began, attributes)
+                self._calls.add(1, attributes)
+                self._active.add(-1, attributes)
 
         return call
 
-    @contextmanager
-    def observed(attributes: dict[str, str]) -> Iterator[None]:
-        active.add(1, attributes)
-        began = time.perf_counter()
-        try:
-            with tracer.start_as_current_span("bench", attributes=attributes):
-                yield
-        finally:
-            histogram.record(time.perf_counter() - began, attributes)
-            counter.add(1, attributes)
-            active.add(-1, attributes)
 
-    def red(attributes: dict[str, str]) -> Callable[[], None]:
-        def call() -> None:
-            with observed(attributes):
-                work()
+def decorated(rig: Rig) -> dict[str, float]:  # noqa: C901 - one small function after the other
+    """W9 and the rows of the first benchmark."""
+    from qudag_otel import instrumented
 
-        return call
+    red = Red(rig)
+    duration = rig.sdk.meter.create_histogram("recorded", "s")
+
+    def ours(function: Any = work, **options: Any) -> Run:
+        return Run(instrumented(**options)(function), rig.flush)
+
+    def sdk(attributes: dict[str, str]) -> Run:
+        return Run(red.sdk(attributes), rig.sdk.flush)
 
     async def ared() -> None:
-        with observed(THREE):
-            await awork()
+        red.sdk(THREE)()
+        await awork()
 
-    flush = processor.force_flush
-    return {
-        "OpenTelemetry histogram.record, 3 attributes": best(lambda: histogram.record(0.1, THREE)),
-        "OpenTelemetry counter.add, 3 attributes": best(lambda: counter.add(1, THREE)),
-        "OpenTelemetry span, sampled": best(span(tracer), between=flush),
-        "OpenTelemetry span, unsampled": best(span(unsampled)),
-        "OpenTelemetry RED + span": best(red({}), between=flush),
-        "OpenTelemetry RED + span, 3 attributes": best(red(THREE), between=flush),
-        "OpenTelemetry RED + span, 10 attributes": best(red(TEN), between=flush),
-        "OpenTelemetry RED + span, coroutine function": awaiting(ared, between=flush),
-        "OpenTelemetry RED + span, 8 threads": threads(red(THREE), 8, between=flush),
-    }
+    def forever() -> Iterator[int]:
+        while True:
+            yield 1
 
+    inner = instrumented(name="inner")(work)
 
-def ours() -> dict[str, float]:
-    """Every form under configure(), with metrics read by nobody and spans exported to nowhere."""
-    from qudag_otel import instrumented
-    from qudag_otel.sdk.fast.engine import Engine
-
-    meters = MeterProvider([InMemoryMetricReader()])
-    queue: list[Any] = []
-
-    def install(provider: TracerProvider) -> Engine:
-        engine = Engine(provider, meters, [queue.extend])
-        engine.install()
-        return engine
-
-    found: dict[str, float] = {}
-    for title, provider in (
-        ("sampled", TracerProvider()),
-        ("unsampled", TracerProvider(ALWAYS_OFF)),
-    ):
-        engine = install(provider)
-
-        def empty(engine: Engine = engine) -> None:
-            engine.drain_all()
-            queue.clear()
-
-        found[f"ours RED + span, {title}"] = best(instrumented(name="f")(work), between=empty)
-        if title == "unsampled":
-            continue
-        found["ours RED + span, 3 attributes"] = best(
-            instrumented(name="f3", attributes=THREE)(work), between=empty
-        )
-        found["ours RED + span, 10 attributes"] = best(
-            instrumented(name="f10", attributes=TEN)(work), between=empty
-        )
-        found["ours RED alone"] = best(instrumented(name="r", spans=False)(work), between=empty)
-        found["ours RED + span, coroutine function"] = awaiting(instrumented(name="a")(awork))
-        found["bare coroutine function"] = awaiting(awork)
-        inner = instrumented(name="inner")(work)
-
-        def nested(inner: Callable[[], None] = inner) -> None:
-            inner()
+    def nested() -> None:
+        for _ in range(10):
             inner()
 
-        with instrumented.block("around"):
-            found["ours RED + span, nested"] = best(nested, between=empty) / 2
+    def tenfold() -> None:
+        for _ in range(10):
+            work()
 
-        def block() -> None:
-            with instrumented.block("block"):
-                work()
+    def block() -> None:
+        with instrumented.block("block"):
+            work()
 
-        found["ours RED + span, block"] = best(block, between=empty)
-
-        def forever() -> Iterator[int]:
-            while True:
-                yield 1
-
-        found["ours RED + span, generator step"] = stepping(instrumented(name="g")(forever))
-        found["bare generator step"] = stepping(forever)
-        found["ours RED + span, 8 threads"] = threads(instrumented(name="t")(work), 8)
-        found["bare function, 8 threads"] = threads(work, 8)
-    os.environ["OTEL_SDK_DISABLED"] = "true"
-    found["ours disabled is the same object"] = float(instrumented(work) is work)
+    call = ours(name="f")
+    rig.expect(call.call, spans=1, metrics={"qudag.operation.duration"})
+    rig.expect(nested, spans=10)
+    eight = ours(name="eight").call
+    found = {
+        **timed(),
+        **race("call", bare=work, ours=call, prometheus_client=red.prometheus,
+               OpenTelemetry=sdk({})),
+        **race("metrics alone", ours=ours(name="r", spans=False)),
+        **race("histogram.record, 3 attributes",
+               OpenTelemetry=lambda: duration.record(0.1, THREE)),
+        **race("call, 3 attributes", ours=ours(name="3", attributes=THREE),
+               OpenTelemetry=sdk(THREE)),
+        **race("call, 10 attributes", ours=ours(name="10", attributes=TEN), OpenTelemetry=sdk(TEN)),
+        **arace("call, coroutine function", bare=awork, ours=ours(awork, name="a"),
+               OpenTelemetry=Run(ared, rig.sdk.flush)),
+        **race("call of a block", ours=Run(block, rig.flush)),
+        key("call, 8 threads", "bare"): threads(work, 8),
+        key("call, 8 threads", "ours"): threads(eight, 8, after=rig.flush),
+        key("call, 8 threads", "prometheus_client"): threads(red.prometheus, 8),
+        key("call, 8 threads", "OpenTelemetry"): threads(red.sdk(THREE), 8, after=rig.sdk.flush),
+        key("generator step", "bare"): stepping(forever),
+        key("generator step", "ours"): stepping(instrumented(name="g")(forever)),
+    }  # fmt: skip
+    around = instrumented.block("around")
+    with around:
+        tens = race("ten calls below another", bare=tenfold, ours=Run(nested, rig.flush))
+    for who in ("bare", "ours"):
+        found[key("call below another", who)] = tens[key("ten calls below another", who)] / 10
     return found
 
 
-def export(which: str, endpoint: str) -> dict[str, float]:
-    """CPU nanoseconds per exported span, over OTLP/HTTP to a local sink."""
-    os.environ.update(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
-                      OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none",
-                      OTEL_BSP_SCHEDULE_DELAY="200")  # fmt: skip
-    if which == "ours":
-        from qudag_otel import configure, instrumented
+def inside(rig: Rig) -> dict[str, float]:
+    """W7: captured arguments, an attribute, an event, a log line."""
+    from qudag_otel import get_logger, instrumented
+    from qudag_otel.logs import JsonFormatter
 
-        call: Callable[[], None] = instrumented(attributes=THREE)(work)
-        flush: Callable[[], bool] = configure().force_flush
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(JsonFormatter())
+    parent = logging.getLogger("qudag")
+    parent.setLevel(logging.INFO)
+    parent.propagate = False
+    parent.addHandler(handler)
+    log = get_logger("bench")
+    current = trace.get_current_span
 
-        provider = TracerProvider()
-        provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=200)
+    def taking(number: int, text: str) -> None: ...
+
+    def setting() -> None:
+        current().set_attribute("key", 1)
+
+    def telling() -> None:
+        current().add_event("event", {"key": 1})
+
+    def logging_() -> None:
+        log.info("hello", operation="x", number=1)
+
+    def empty() -> None:
+        rig.flush()
+        handler.setStream(io.StringIO())
+
+    captured = instrumented(name="captured", capture=("number", "text"))(taking)
+    rows: dict[str, tuple[Callable[[], None], Callable[[], None], dict[str, Any]]] = {
+        "call with 2 captured arguments": (
+            lambda: captured(1, "text"), work, {"attributes": {"qudag.argument.number", "qudag.argument.text"}}),
+        "call with set_attribute": (
+            instrumented(name="s")(setting), setting, {"attributes": {"key"}}),
+        "call with add_event": (instrumented(name="e")(telling), telling, {"events": {"event"}}),
+    }  # fmt: skip
+    sdk = Red(rig).sdk
+    found = timed()
+    for what, (call, body, wanted) in rows.items():
+        rig.expect(call, spans=1, **wanted)
+        found |= race(
+            what, ours=Run(call, rig.flush), OpenTelemetry=Run(sdk({}, body), rig.sdk.flush)
         )
-        tracer = provider.get_tracer("bench")
-        attributes = {**THREE, "code.function.name": "work", "qudag.component": "calls"}
-
-        def by_hand() -> None:
-            with tracer.start_as_current_span("work", attributes=attributes):
-                work()
-
-        call, flush = by_hand, provider.force_flush
+    call = instrumented(name="l")(logging_)
     call()
-    flush()
-    least = float("inf")
-    for _ in range(max(2, REPEATS // 15)):
-        began = time.process_time_ns()
-        for _ in range(5):
-            for _ in range(CALLS):
+    if '"trace_id"' not in handler.stream.getvalue():
+        raise RuntimeError(f"no trace id in {handler.stream.getvalue()!r}")
+    return found | race("call with a log line", bare=Run(logging_, empty), ours=Run(call, empty))
+
+
+def raising(rig: Rig) -> dict[str, float]:
+    """W8: a call that raises."""
+    from qudag_otel import instrumented
+
+    def fail() -> None:
+        raise ValueError("text")
+
+    def caught(call: Callable[[], Any]) -> Callable[[], None]:
+        def catching() -> None:
+            with suppress(ValueError):
                 call()
-            flush()
-        least = min(least, time.process_time_ns() - began)
-    return {f"CPU per exported span, {which}": least / CALLS / 5}
 
+        return catching
 
-def scrape() -> dict[str, float]:
-    """Milliseconds of one scrape of 10,000 series."""
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+    def span() -> None:
+        with rig.sdk.tracer.start_as_current_span("bench"):
+            fail()
 
-    from qudag_otel._otel.storage import quicken
-    from qudag_otel.sdk.prometheus.reader import PrometheusReader
-
-    series, kinds = 1000, 10
-    registry, reader = CollectorRegistry(), PrometheusReader()
-    provider = MeterProvider([reader])
-    quicken(provider, reader)  # as configure() does
-    meter = provider.get_meter("bench")
-    for kind in range(kinds):
-        gauge = Gauge(f"gauge_{kind}", "d", ("a", "b", "c"), registry=registry)
-        own = meter.create_gauge(f"gauge.{kind}", description="d")
-        for number in range(series):
-            labels = {"a": f"a{number}", "b": f"b{number % 10}", "c": "c"}
-            gauge.labels(**labels).set(number)
-            own.set(number, labels)
-    reference: Callable[[CollectorRegistry], bytes] = generate_latest  # theirs is untyped
-    rendered: dict[str, Callable[[], bytes]] = {
-        "ours": lambda: reader.scrape(openmetrics=False),
-        "prometheus_client": lambda: reference(registry),
-    }
-    found: dict[str, float] = {}
-    for name, render in rendered.items():
-        least = float("inf")
-        gc.collect()
-        gc.disable()  # as for calls: both are measured without the collector's pauses
-        for _ in range(max(3, REPEATS // 10)):
-            began = time.perf_counter_ns()
-            text = render()
-            least = min(least, time.perf_counter_ns() - began)
-            assert text.count(b"\n") > series * kinds
-        found[f"scrape of 10,000 series, {name}"] = least
-    return found
-
-
-GROUPS: dict[str, Callable[..., dict[str, float]]] = {
-    "reference": reference,
-    "opentelemetry": opentelemetry,
-    "ours": ours,
-    "export": export,
-    "scrape": scrape,
-}
-
-if __name__ == "__main__":
-    pin()
-    print(json.dumps(GROUPS[sys.argv[1]](*sys.argv[2:])))
-    sys.stdout.flush()
-    os._exit(0)  # no thread has anything to finish
+    registry = prometheus_client.CollectorRegistry()
+    counted = prometheus_client.Counter("failures", "d", registry=registry).count_exceptions()
+    call = caught(instrumented(name="fail", component="bench")(fail))
+    rig.expect(call, spans=1, events={"exception"}, metrics={"qudag.errors"})
+    return race("call that raises", bare=caught(fail), ours=Run(call, rig.flush),
+                prometheus_client=caught(counted(fail)),
+                OpenTelemetry=Run(caught(span), rig.sdk.flush))  # fmt: skip

@@ -1,20 +1,21 @@
-"""Bytes of an idle call site, and of a span that waits for export. Prints JSON."""
+"""P9 and W16: bytes of an idle call site, of a span that waits for export, of a series. Prints JSON."""
 
 from __future__ import annotations
 
 import functools
 import gc
-import json
-import os
 import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import prometheus_client
+from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from qudag_otel import instrumented
+from benchmarks.measure import key, report
+from qudag_otel import counter, instrumented
 from qudag_otel.sdk.fast.engine import Engine
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Keep(SpanProcessor):
         self.spans.append(span)
 
 
-def main() -> dict[str, float]:
+def main() -> dict[str, float]:  # noqa: C901, PLR0915 - one thing after the other
     """Measure."""
     provider, keep = TracerProvider(), Keep()
     provider.add_span_processor(keep)
@@ -63,6 +64,7 @@ def main() -> dict[str, float]:
     queued: list[Any] = []
     engine = Engine(TracerProvider(), MeterProvider([InMemoryMetricReader()]), [queued.extend])
     engine.install()
+    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
     meter = MeterProvider([InMemoryMetricReader()]).get_meter("bench")
     duration, active = meter.create_histogram("duration"), meter.create_up_down_counter("active")
     call = instrumented(name="work", attributes=THREE)(lambda: None)
@@ -102,16 +104,36 @@ def main() -> dict[str, float]:
         keep.spans.clear()
         return made
 
-    for once in (span, call, site, by_hand):
-        once()
-    return {
-        "bytes per queued span, SDK": grown(span),
-        "bytes per queued span, ours": grown(call),
-        "bytes per idle call site, SDK": grown(by_hand),
-        "bytes per idle call site, ours": grown(site),
+    many = counter("bench.many", labels={"n": 10 * COUNT, "m": 1})
+    counted = meter.create_counter("many")
+    children = prometheus_client.Counter("many", "d", ("n", "m"))
+
+    def ours() -> Any:
+        """A series with a value."""
+        made = many.labels(n=f"n{next(numbers)}", m="m")
+        made.add(1)
+        return made
+
+    def sdks() -> None:
+        """The same of the SDK."""
+        counted.add(1, {"n": f"n{next(numbers)}", "m": "m"})
+
+    def child() -> None:
+        """The same of prometheus_client."""
+        children.labels(f"n{next(numbers)}", "m").inc()
+
+    rows: dict[str, dict[str, Callable[[], Any]]] = {
+        "bytes per queued span": {"OpenTelemetry": span, "ours": call},
+        "bytes per idle call site": {"OpenTelemetry": by_hand, "ours": site},
+        "bytes per series": {"OpenTelemetry": sdks, "ours": ours, "prometheus_client": child},
     }
+    found: dict[str, float] = {}
+    for what, whom in rows.items():
+        for who, make in whom.items():
+            make()
+            found[key(what, who)] = grown(make)
+    return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(main()), flush=True)
-    os._exit(0)
+    report(main())

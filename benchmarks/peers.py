@@ -1,31 +1,42 @@
-"""Peers on the same empty function; run by an environment of their own. Prints JSON.
+"""Peers doing the same, each in a process of an environment of their own. Prints JSON.
 
-Nothing leaves the process: every peer is set up to send nowhere, with its span made in full.
+Nothing leaves the process: every peer is set up to send nowhere, with what it records made in full.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import awaiting, best, pin, threads
+from benchmarks.measure import Run, arace, key, pin, race, report, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+VALUES = {"a": "x", "b": "y", "c": "z"}
 
-class Forms(NamedTuple):
-    """How a peer is called. `inside` is its span within one transaction, which `renew` ends."""
 
-    name: str
-    call: Callable[[], Any]
-    acall: Callable[[], Any]
-    inside: Callable[[], Any] | None = None
-    renew: Callable[[], Any] | None = None
+@dataclass(frozen=True)
+class Peer:
+    """A peer's ways of doing what is measured.
+
+    Args:
+        who: Its name in the tables.
+        call: A call as its decorator records it, alone.
+        acall: The same of a coroutine function.
+        rows: Further rows.
+    """
+
+    who: str
+    call: Callable[[], Any] | None = None
+    acall: Callable[[], Any] | None = None
+    rows: dict[str, Callable[[], Any] | Run] = field(
+        default_factory=dict[str, "Callable[[], Any] | Run"]
+    )
 
 
 def _work() -> None:
@@ -36,38 +47,78 @@ async def _awork() -> None:
     """The coroutine function that is measured."""
 
 
-def _logfire() -> Forms:
+def _fail() -> None:
+    raise ValueError("text")
+
+
+def _caught(call: Callable[[], Any]) -> Callable[[], None]:
+    def catching() -> None:
+        with contextlib.suppress(ValueError):
+            call()
+
+    return catching
+
+
+def _logfire() -> Peer:
     logfire = importlib.import_module("logfire")
     logfire.configure(send_to_logfire=False, console=False, metrics=False)
     traced = logfire.instrument(extract_args=False)
-    return Forms("logfire.instrument", traced(_work), traced(_awork))
+    trace = importlib.import_module("opentelemetry.trace")
+
+    def setting() -> None:
+        trace.get_current_span().set_attribute("key", 1)
+
+    def captured(number: int, text: str) -> None: ...
+
+    arguments = logfire.instrument(extract_args=["number", "text"])(captured)
+    return Peer("logfire", traced(_work), traced(_awork), {
+        "call with 2 captured arguments": lambda: arguments(1, "text"),
+        "call with set_attribute": traced(setting),
+        "call that raises": _caught(traced(_fail)),
+        "log line": lambda: logfire.info("hello", number=1, text="some text", share=0.5),
+    })  # fmt: skip
 
 
-def _autometrics() -> Forms:
+def _autometrics() -> Peer:
     autometrics = importlib.import_module("autometrics")
     autometrics.init(tracker="prometheus", service_name="bench")
     traced = autometrics.autometrics
-    return Forms("autometrics", traced(_work), traced(_awork))
+    return Peer(
+        "autometrics", traced(_work), traced(_awork), {"call that raises": _caught(traced(_fail))}
+    )
 
 
-def _ddtrace() -> Forms:
+def _ddtrace() -> Peer:
     os.environ.update(DD_TRACE_ENABLED="true", DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
                       DD_REMOTE_CONFIGURATION_ENABLED="false", DD_TRACE_STARTUP_LOGS="false")  # fmt: skip
-    tracer: Any = importlib.import_module("ddtrace.trace").tracer
+    module: Any = importlib.import_module("ddtrace.trace")
+    tracer: Any = module.tracer
 
-    class Nowhere(importlib.import_module("ddtrace.trace").TraceFilter):  # type: ignore[misc]
+    class Nowhere(module.TraceFilter):  # type: ignore[misc]
         def process_trace(self, _: Any) -> None:
             return None
 
     tracer.configure(trace_processors=[Nowhere()])
-    return Forms("ddtrace tracer.wrap", tracer.wrap()(_work), tracer.wrap()(_awork))
+
+    def setting() -> None:
+        tracer.current_span().set_tag("key", "1")
+
+    return Peer("ddtrace", tracer.wrap()(_work), tracer.wrap()(_awork), {
+        "call with set_attribute": tracer.wrap()(setting),
+        "call that raises": _caught(tracer.wrap()(_fail)),
+    })  # fmt: skip
 
 
-def _sentry() -> Forms:
+def _sentry() -> Peer:
     sentry = importlib.import_module("sentry_sdk")
     sentry.init(dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0, default_integrations=False,
                 before_send_transaction=lambda *_: None)  # fmt: skip
+
+    def setting() -> None:
+        sentry.get_current_span().set_data("key", 1)
+
     traced, atraced = sentry.trace(_work), sentry.trace(_awork)
+    around = contextlib.ExitStack()
 
     def call() -> None:
         with sentry.start_transaction(name="bench"):
@@ -77,16 +128,19 @@ def _sentry() -> Forms:
         with sentry.start_transaction(name="bench"):
             await atraced()
 
-    around = contextlib.ExitStack()
-
     def renew() -> None:
         around.close()
         around.enter_context(sentry.start_transaction(name="bench"))
 
-    return Forms("sentry transaction + trace", call, acall, traced, renew)
+    renew()
+    return Peer("sentry", call, acall, {
+        "call below another": Run(traced, renew),
+        "call with set_attribute": Run(sentry.trace(setting), renew),
+        "call that raises": Run(_caught(sentry.trace(_fail)), renew),
+    })  # fmt: skip
 
 
-def _elastic() -> Forms:
+def _elastic() -> Peer:
     elastic = importlib.import_module("elasticapm")
     client = elastic.Client(service_name="bench", disable_send=True, cloud_provider="none",
                             central_config=False, metrics_interval="0ms")  # fmt: skip
@@ -107,10 +161,11 @@ def _elastic() -> Forms:
         client.end_transaction("bench", "ok")
         client.begin_transaction("bench")
 
-    return Forms("elastic transaction + span", call, acall, traced, renew)
+    client.begin_transaction("bench")
+    return Peer("elastic", call, acall, {"call below another": Run(traced, renew)})
 
 
-def _traceloop() -> Forms:
+def _traceloop() -> Peer:
     os.environ.update(TRACELOOP_TELEMETRY="false", TRACELOOP_METRICS_ENABLED="false")
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -123,10 +178,10 @@ def _traceloop() -> Forms:
     sdk.Traceloop.init(app_name="bench", exporter=Nowhere(), disable_batch=False, instruments=set())
     decorators = importlib.import_module("traceloop.sdk.decorators")
     traced = decorators.task(name="bench")
-    return Forms("traceloop task", traced(_work), traced(_awork))
+    return Peer("traceloop", traced(_work), traced(_awork))
 
 
-PEERS: dict[str, Callable[[], Forms]] = {
+PEERS: dict[str, Callable[[], Peer]] = {
     "logfire": _logfire,
     "autometrics": _autometrics,
     "ddtrace": _ddtrace,
@@ -136,22 +191,20 @@ PEERS: dict[str, Callable[[], Forms]] = {
 }
 
 
-def main(peer: str) -> dict[str, float]:
-    """One peer: plain, as a coroutine function, and from 8 threads."""
-    forms = PEERS[peer]()
-    found = {
-        forms.name: best(forms.call),
-        f"{forms.name}, coroutine function": awaiting(forms.acall),
-        f"{forms.name}, 8 threads": threads(forms.call, 8),
-    }
-    if forms.inside is not None and forms.renew is not None:
-        forms.renew()
-        found[f"{forms.name}, the span alone"] = best(forms.inside, between=forms.renew)
+def main(name: str) -> dict[str, float]:
+    """All rows of one peer."""
+    peer = PEERS[name]()
+    found: dict[str, float] = {}
+    # Inside of their transactions first: a call alone ends the one that is open.
+    for what, run in peer.rows.items():
+        found |= race(what, **{peer.who: run})
+    if peer.call is not None and peer.acall is not None:
+        found |= race("call", **{peer.who: peer.call})
+        found |= arace("call, coroutine function", **{peer.who: peer.acall})
+        found[key("call, 8 threads", peer.who)] = threads(peer.call, 8)
     return found
 
 
 if __name__ == "__main__":
     pin()
-    print(json.dumps(main(sys.argv[1])))
-    sys.stdout.flush()
-    os._exit(0)  # peers' threads have nothing to send
+    report(main(sys.argv[1]))

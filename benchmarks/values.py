@@ -1,123 +1,92 @@
-"""What one value costs, against prometheus_client in the same run; prints a table.
-
-`python -m benchmarks.values` measures bound series, recorders and growth with the number of
-series; with OTEL_SDK_DISABLED=true, what is left of them.
-"""
+"""W1 and W2: a value recorded, by a bound series and by a recorder, next to the same by the peers."""
 
 from __future__ import annotations
 
-import gc
-import time
-import tracemalloc
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import prometheus_client as theirs
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+import prometheus_client
 
-from benchmarks.measure import best, pin
-from qudag_otel import configure, counter, recorders
-from qudag_otel.catalogue import metrics as m
-from qudag_otel.instruments import series
+from benchmarks.measure import race
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SERIES = (10, 1_000, 100_000)
+    from benchmarks.rig import Rig
+
+NAMES = ("a", "b", "c")
+VALUES = {"a": "x", "b": "y", "c": "z"}
 
 
-class Row(NamedTuple):
-    """A figure, what it is compared with, and the most that the ratio may be."""
+def bound(rig: Rig) -> dict[str, float]:
+    """Bound once: a counter, a histogram, a gauge."""
+    from qudag_otel import counter, gauge, histogram
 
-    name: str
-    cost: float
-    beside: float
-    most: float
-
-
-def bound() -> list[Row]:
-    """Bound series against bound children."""
-    add = series(m.POOL_HITS, pool_type="p").add
-    record = series(m.CONNECTION_WAIT_TIME, pool_type="p").record
-    show = series(m.RESOURCE_USED, resource="r").set
-    hits, free = theirs.Counter("hits", "-"), theirs.Gauge("free", "-")
-    waits = theirs.Histogram("waits", "-", buckets=m.CONNECTION_WAIT_TIME.bounds)
-    return [
-        Row("counter add / inc", best(add), best(hits.inc), 0.4),
-        Row(
-            "histogram record / observe",
-            best(lambda: record(0.1)),
-            best(lambda: waits.observe(0.1)),
-            0.3,
-        ),
-        Row("gauge set / set", best(lambda: show(0.5)), best(lambda: free.set(0.5)), 0.3),
-    ]
-
-
-def recorded() -> list[Row]:
-    """Recorders against labels and inc."""
-    counted = theirs.Counter("counted", "-", ["node", "type", "direction"])
-    beside = best(lambda: counted.labels("n", "file", "inbound").inc())
-    error = ValueError()
-    forms: dict[str, Callable[[], None]] = {
-        "record_throughput": lambda: recorders.record_throughput("file", "inbound"),
-        "record_cache_lookup": lambda: recorders.record_cache_lookup("signature", hit=True),
-        "record_error": lambda: recorders.record_error("n", "store", error),
-        "record_pool_request": lambda: recorders.record_pool_request("peer", hit=True),
-        "update_cache_memory": lambda: recorders.update_cache_memory("validation", 5),
-    }
-    empty = best(lambda: None)
-    return [
-        Row(f"{name} / labels().inc()", best(call) - empty, beside - empty, 0.2)
-        for name, call in forms.items()
-    ]
+    labels = dict.fromkeys(NAMES)
+    ours = (
+        counter("bench.adds", labels=labels).labels(**VALUES),
+        histogram("bench.records", labels=labels).labels(**VALUES),
+        gauge("bench.sets", labels=labels).labels(**VALUES),
+    )
+    theirs = (
+        prometheus_client.Counter("bench_adds", "d", NAMES).labels(*VALUES.values()),
+        prometheus_client.Histogram("bench_records", "d", NAMES).labels(*VALUES.values()),
+        prometheus_client.Gauge("bench_sets", "d", NAMES).labels(*VALUES.values()),
+    )
+    meter = rig.sdk.meter
+    adds, records = meter.create_counter("adds"), meter.create_histogram("records")
+    sets = meter.create_gauge("sets")
+    record, observe, show, put = ours[1].record, theirs[1].observe, ours[2].set, theirs[2].set
+    found = {
+        **race("counter add, bound", ours=ours[0].add, prometheus_client=theirs[0].inc,
+               OpenTelemetry=lambda: adds.add(1, VALUES)),
+        **race("histogram record, bound", ours=lambda: record(0.1),
+               prometheus_client=lambda: observe(0.1),
+               OpenTelemetry=lambda: records.record(0.1, VALUES)),
+        **race("gauge set, bound", ours=lambda: show(0.1), prometheus_client=lambda: put(0.1),
+               OpenTelemetry=lambda: sets.set(0.1, VALUES)),
+    }  # fmt: skip
+    rig.counted("bench.adds", "counter add, bound")
+    rig.counted("bench.records", "histogram record, bound")
+    return found
 
 
-def growing() -> list[str]:
-    """A value's cost, a collection's and a series' memory by the number of series."""
-    lines: list[str] = []
-    gc.collect()
-    tracemalloc.start()
-    own = counter("bench.own", labels={"n": 1000})
-    kept = [own.labels(n=str(number)) for number in range(1000)]
-    ours = tracemalloc.get_traced_memory()[0] / 1000
-    theirs_counter = MeterProvider([InMemoryMetricReader()]).get_meter("b").create_counter("c")
-    before = tracemalloc.get_traced_memory()[0]
-    for number in range(1000):
-        theirs_counter.add(1, {"n": str(number)})
-    sdk = (tracemalloc.get_traced_memory()[0] - before) / 1000
-    lines.append(f"memory a series: {ours:.0f} bytes, beside the SDK's {sdk:.0f}")
-    tracemalloc.stop()
-    del kept
-    many = counter("bench.many", labels={"n": max(SERIES)})
-    made: list[Any] = []
-    for count in SERIES:
-        made += [many.labels(n=str(number)) for number in range(len(made), count)]
-        for one in made:
-            one.add()
-        began = time.perf_counter()
-        for one in made:
-            one.drain()
-        took = (time.perf_counter() - began) / count
-        lines.append(
-            f"{count:7,} series: add {best(made[-1].add):.0f} ns, drain {took * 1e6:.1f} us each"
-        )
-    return lines
+def recorders(rig: Rig) -> dict[str, float]:
+    """Recorders, next to `labels(...)` of prometheus_client and what it does with the child."""
+    import qudag_otel as q
 
+    def counting(name: str, *labels: str) -> Callable[[], None]:
+        made = prometheus_client.Counter(name, "d", labels)
+        return lambda: made.labels(*labels).inc()
 
-def main() -> None:
-    """Measure and print."""
-    pin()
-    configure(
-        metrics_exporter="prometheus", prometheus_port=0, traces_exporter="none",
-        logs_exporter="none", sigterm=False,
-    )  # fmt: skip
-    print("| value | ns | beside | ratio | at most |\n|---|---:|---:|---:|---:|")
-    for row in (*bound(), *recorded()):
-        ratio = row.cost / row.beside
-        print(f"| {row.name} | {row.cost:.0f} | {row.beside:.0f} | {ratio:.2f} | {row.most} |")
-    print(*growing(), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    waits = prometheus_client.Histogram("by_hand_seconds", "d", NAMES)
+    memory = prometheus_client.Gauge("by_hand_bytes", "d", NAMES[:2])
+    adds = rig.sdk.meter.create_counter("recorded")
+    throughput, lookup, error = q.record_throughput, q.record_cache_lookup, q.record_error
+    request, evicted = q.record_pool_request, q.record_cache_eviction
+    took, held = q.record_operation_time, q.update_cache_memory
+    found = {
+        **race("record_throughput", ours=lambda: throughput("file", "outbound"),
+               prometheus_client=counting("by_hand_messages", *NAMES),
+               OpenTelemetry=lambda: adds.add(1, VALUES)),
+        **race("record_cache_lookup", ours=lambda: lookup("file", hit=True),
+               prometheus_client=counting("by_hand_lookups", *NAMES[:2])),
+        **race("record_error", ours=lambda: error(None, "bench", ValueError),
+               prometheus_client=counting("by_hand_errors", *NAMES)),
+        **race("record_pool_request", ours=lambda: request("peers", hit=True),
+               prometheus_client=counting("by_hand_requests", *NAMES[:2])),
+        **race("record_cache_eviction", ours=lambda: evicted("file", "capacity"),
+               prometheus_client=counting("by_hand_evictions", *NAMES)),
+        **race("record_operation_time", ours=lambda: took("load", 0.1, component="bench"),
+               prometheus_client=lambda: waits.labels(*NAMES).observe(0.1)),
+        **race("update_cache_memory", ours=lambda: held("file", 100),
+               prometheus_client=lambda: memory.labels(*NAMES[:2]).set(100)),
+    }  # fmt: skip
+    for metric, what in (
+        ("qudag.message.throughput", "record_throughput"),
+        ("qudag.validation.cache.hits", "record_cache_lookup"),
+        ("qudag.errors", "record_error"),
+        ("qudag.connection.pool.hits", "record_pool_request"),
+        ("qudag.cache.evictions", "record_cache_eviction"),
+    ):
+        rig.counted(metric, what)
+    return found

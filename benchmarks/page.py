@@ -1,0 +1,225 @@
+"""docs/performance.md and its plot, from what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.environments import ROOT, pins
+from benchmarks.goals import GOALS, PEERS, ROWS, Goal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE: Final = ROOT / "docs" / "performance.md"
+PLOT: Final = ROOT / "docs" / "performance.svg"
+WHOLE: Final = ("W14", "W15", "W18")
+COLUMNS: Final[tuple[str, ...]] = ("bare", "ours", "prometheus_client", "OpenTelemetry", "logfire", "ddtrace", "sentry",
+                  "structlog", "elastic", "autometrics", "traceloop", "fastotel", "logging")  # fmt: skip
+UNITS: Final = (
+    ("bytes", "bytes", 1, "{:,.0f}"),
+    ("decorated while disabled", "1 is yes", 1, "{:.0f}"),
+    ("demo messages", "messages/s", 1, "{:,.0f}"),
+    ("demo CPU", "us", 1e-3, "{:,.0f}"),
+    ("demo rate", "share", 1, "{:.2f}"),
+    ("service requests", "requests/s", 1, "{:,.0f}"),
+    ("service p99 of", "ratio", 1, "{:.2f}"),
+    ("service p99", "ms", 1e-6, "{:.2f}"),
+    ("service rate", "ratio", 1, "{:.2f}"),
+    ("exported", "us", 1e-3, "{:.1f}"),
+    ("export of", "ms", 1e-6, "{:,.2f}"),
+    ("scrape", "ms", 1e-6, "{:,.2f}"),
+    ("ready", "ms", 1e-6, "{:,.0f}"),
+    ("import", "ms", 1e-6, "{:,.0f}"),
+    ("", "ns", 1, "{:,.0f}"),
+)
+"""By how a figure's name begins: its unit, the factor to it, and its digits."""
+
+SECTIONS: Final = (
+    ("A call", ("call", "metrics alone", "generator step", "histogram.record", "decorated while")),
+    (
+        "A value",
+        ("counter add, bound", "histogram record, bound", "gauge set, bound", "record_", "update_"),
+    ),
+    ("A watched part", ("cache ", "pool ", "message ", "chunk ", "swarm ")),
+    ("A log line", ("log line",)),
+    ("CPU from the call to the receiver", ("exported",)),
+    ("Growth", ("counter add, ", "scrape", "export of", "bytes")),
+)
+"""The tables, by how the names of their figures begin; the first that fits has it."""
+
+BARS: Final = {
+    "a look-up in a watched cache": ("cache get", ("ours", "prometheus_client", "OpenTelemetry")),
+    "a message sent, with a span": ("message send", ("ours", "prometheus_client", "OpenTelemetry")),
+    "a call, as each records it": (
+        "call",
+        ("ours", "prometheus_client", "OpenTelemetry", "logfire", "ddtrace", "sentry"),
+    ),
+    "a log line as JSON": ("log line", ("ours", "structlog", "logfire")),
+}
+"""What a reader of the plot sees, and whose."""
+
+INTRODUCTION: Final = """\
+<!-- Written by `make bench`; do not edit. -->
+# What telemetry costs
+
+`make bench` measures and writes this page, `make bench-check` compares with the goals; both take `ARGS="--rows \
+W3,W4"`. Only ratios mean something on another machine.
+"""
+
+METHOD: Final = """\
+## How it is measured
+
+- Each figure is the least of up to 150 repeats of up to 1,000 calls on one core, the garbage collector resting; \
+whoever is compared takes turns within one process, except peers that need packages of their own.
+- Ours is set up by `configure()` with all signals exported over OTLP to a receiver in another process, and each row \
+first sees there that a call exports what the row says; the SDK's spans are queued and go nowhere. What waits is sent \
+between repeats. `prometheus_client` is used as its documentation shows it, with children bound beforehand where that \
+is possible.
+- "bare" is the same call without telemetry. A peer's call is what its own decorator records: a span, for most.
+- A call of sentry and elastic alone is a transaction with a span; "below another" is the span.
+- The demo sends as fast as it can on one core, sink and scraper on another; the service is FastAPI under uvicorn, \
+asked over 8 connections by a client on another core. Their figures are medians of rounds in turn, of ratios within a \
+round.
+- Tails are the least of 4 rounds, quantile by quantile: 250,000 calls (the SDK 100,000), or 6,000 at 1,000 a second.
+"""
+
+
+def unit(what: str) -> tuple[str, float, str]:
+    """The unit of a figure, the factor to it, and its digits."""
+    return next(
+        (name, factor, digits) for start, name, factor, digits in UNITS if what.startswith(start)
+    )
+
+
+def section(what: str) -> str:
+    """The table that a figure belongs to."""
+    return next(
+        (
+            title
+            for title, starts in SECTIONS
+            if what.startswith(starts) and not what.startswith("counter add, bound")
+        ),
+        "A value" if what.startswith("counter add, bound") else "The whole program",
+    )
+
+
+def markdown(found: dict[str, float], rows: tuple[str, ...] = ROWS) -> str:
+    """The document.
+
+    Args:
+        found: All figures.
+        rows: Whose goals it shows.
+    """
+    goals = [goal for goal in GOALS if goal.row in rows and set(goal.figures()) <= found.keys()]
+    return "\n".join([
+        INTRODUCTION,
+        *_table([goal for goal in goals if goal.row in WHOLE], found),
+        *_figures("The whole program", found),
+        "",
+        "![What a look-up, a send, a call and a log line cost, ours and peers](performance.svg)",
+        "",
+        "## Goals",
+        "",
+        *_table([goal for goal in goals if goal.row not in WHOLE], found),
+        *(line for title, _ in SECTIONS for line in _figures(title, found)),
+        "",
+        METHOD,
+        _versions(),
+        "",
+    ])  # fmt: skip
+
+
+def missed(found: dict[str, float], rows: tuple[str, ...]) -> list[str]:
+    """The goals that do not hold, in words."""
+    return [
+        f"{goal.row} is missed: {goal.name} is {_number(goal.ratio(found))} instead of at "
+        f"{'least' if goal.more_is_better else 'most'} {goal.most:g}"
+        for goal in GOALS
+        if goal.row in rows and not goal.met(found)
+    ]
+
+
+def _table(goals: list[Goal], found: dict[str, float]) -> list[str]:
+    lines = ["| | ours / theirs | ratio | goal | moonshot | |", "|---|---|---:|---:|---:|---|"]
+    for goal in goals:
+        sign = "≥" if goal.more_is_better else "≤"
+        far = f"{sign} {goal.moonshot:g}" if goal.moonshot else ""
+        met = "met" if goal.met(found) else "**missed**"
+        lines.append(
+            f"| {goal.row} | {goal.name} | {_number(goal.ratio(found))} | {sign} {goal.most:g} | {far} | {met} |"
+        )
+    return [*lines, ""]
+
+
+def _number(ratio: float) -> str:
+    return (
+        f"{ratio:.3f}" if abs(ratio) < 0.1 else f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2f}"
+    )
+
+
+def _figures(title: str, found: dict[str, float]) -> list[str]:
+    names = [name.split(" | ") for name in found]
+    whats = list(dict.fromkeys(what for what, _ in names if section(what) == title))
+    present = {who for what, who in names if what in whats}
+    whom = [who for who in COLUMNS if who in present]
+    whom += [who for _, who in names if who in present and who not in whom]
+    whom = list(dict.fromkeys(whom))
+    if not whats:
+        return []
+    lines = [
+        "",
+        f"## {title}",
+        "",
+        f"| | unit | {' | '.join(whom)} |",
+        f"|---|---|{'---:|' * len(whom)}",
+    ]
+    for what in whats:
+        name, factor, digits = unit(what)
+        cells = (
+            digits.format(found[f"{what} | {who}"] * factor) if f"{what} | {who}" in found else ""
+            for who in whom
+        )
+        lines.append(f"| {what} | {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _versions() -> str:
+    peers, service = pins("PEERS"), pins("SERVICE")
+    return (
+        f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores; opentelemetry-sdk {version('opentelemetry-sdk')}, prometheus-client "
+        f"{version('prometheus-client')}, {', '.join(f'{peer} {peers[peer]}' for peer in (*PEERS, 'fastotel'))}, structlog {version('structlog')}; the service: "
+        f"fastapi {service['fastapi']}, opentelemetry-sdk {service['opentelemetry-sdk']}."
+    )
+
+
+def plot(found: dict[str, float], path: Path = PLOT) -> None:
+    """Four groups of bars on one logarithmic axis, each bar with its figure."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "qudag-otel"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        len(BARS), figsize=(9, 7.5), sharex=True, height_ratios=[len(w) for _, w in BARS.values()]
+    )
+    for ax, (title, (what, whom)) in zip(axes, BARS.items(), strict=True):
+        there = [who for who in reversed(whom) if f"{what} | {who}" in found]
+        values = [found[f"{what} | {who}"] / 1000 for who in there]
+        colors = ["tab:green" if who == "ours" else "tab:gray" for who in there]
+        bars = ax.barh(
+            [who if who != "ours" else "qudag-otel" for who in there], values, color=colors
+        )
+        ax.bar_label(bars, [f"{value:.3g} us" for value in values], padding=4)
+        ax.set_title(title, loc="left", fontsize=11)
+        ax.set_xscale("log")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.margins(x=0.15)
+    axes[-1].set_xlabel("microseconds each, on a logarithmic axis (less is better)")
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
