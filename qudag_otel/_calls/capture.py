@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from qudag_otel._calls.arguments import reader, signature
-from qudag_otel._redact import rendered
+from qudag_otel._redact import Verdict, rendered, verdict
 
 if TYPE_CHECKING:
     from qudag_otel._calls.site import Values
@@ -15,6 +15,7 @@ Capture: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], "Values"]
 
 PREFIX: Final = "qudag.argument."
 _LIMIT: Final = 256
+_NUMBERS: Final = frozenset({bool, int, float})
 
 
 def capturing(function: Callable[..., Any], names: Sequence[str]) -> Capture | None:
@@ -35,6 +36,7 @@ def capturing(function: Callable[..., Any], names: Sequence[str]) -> Capture | N
             f"capture= names {unknown[0]!r}, but {function!r} has "
             f"({', '.join(parameters.parameters)})"
         )
+    unjudged = tuple(verdict(name) is Verdict.PLAIN for name in names)
     read = reader(parameters, getattr(function, "__qualname__", "call"), names)
 
     def capture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Values:
@@ -42,10 +44,11 @@ def capturing(function: Callable[..., Any], names: Sequence[str]) -> Capture | N
             return None
         try:
             found = read(*args, **kwargs)
-        except TypeError:  # the call itself will say what is wrong with its arguments
+            return tuple(
+                value if plain and type(value) in _NUMBERS else rendered(value, _LIMIT, name=name)
+                for name, plain, value in zip(names, unjudged, found, strict=True)
+            )
+        except Exception:  # noqa: BLE001 - the call itself says what is wrong with its arguments
             return None
-        return tuple(
-            rendered(value, _LIMIT, name=name) for name, value in zip(names, found, strict=True)
-        )
 
     return capture

@@ -93,7 +93,11 @@ def _plain(function: Function, site: Site, capture: Capture | None) -> Function:
         except BaseException as error:
             call.fail(error)
             raise
-        if type(result) not in awaiting.plain and awaiting.awaits(result):
+        try:
+            waits = type(result) not in awaiting.plain and awaiting.awaits(result)
+        except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
+            waits = False
+        if waits:
             return awaiting.later(call, result, awaiting.ending(call))
         call.leave()
         return result
@@ -123,7 +127,11 @@ def _timed(function: Function, site: Site) -> Function:
         except BaseException as error:
             timed.time_failed(began, clock(), around, error)
             raise
-        if type(result) not in awaiting.plain and awaiting.awaits(result):
+        try:
+            waits = type(result) not in awaiting.plain and awaiting.awaits(result)
+        except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
+            waits = False
+        if waits:
             call = timed.resumed(began, around)
             return awaiting.later(call, result, awaiting.ending(call))
         records.append((began, clock(), around))

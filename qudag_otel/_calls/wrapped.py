@@ -134,7 +134,11 @@ class Watch:
             _tell(report, call, values, None, error)
             call.fail(error)
             raise
-        if type(result) not in awaiting.plain and self._waits(result):
+        try:
+            waits = type(result) not in awaiting.plain and self._waits(result)
+        except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
+            waits = False
+        if waits:
             return awaiting.later(call, result, _end(report, call, values))
         _tell(report, call, values, result, None)
         call.leave()

@@ -235,3 +235,25 @@ def test_number_of_sites_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
     assert len(registry.all_sites()) <= 62
     assert (site.options.operation, site.options.component) == (OTHER, OTHER)
+
+
+def test_result_of_any_class_comes_back(telemetry: Captured) -> None:
+    """Also one whose class cannot be hashed."""
+
+    class Odd(type):
+        def __eq__(cls, other: object) -> bool:
+            raise Rude
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Thing(metaclass=Odd):
+        """A thing of it."""
+
+    thing: Any = Thing()
+
+    @instrumented(name="odd", capture=("value",))
+    def operation(value: Any) -> Any:
+        return value
+
+    assert operation(thing) is thing
+    assert telemetry.value("qudag.operation.active", operation="odd") == 0
