@@ -170,9 +170,16 @@ bench-check: .venv/.synced ## compare the ratios with the goals, and name what i
 bench-pipeline: .venv/.synced servers ## what the gateway carries: a table in docs/operating.md (ARGS=--short writes nothing)
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
+# -- the site
+
+.PHONY: docs
+docs: .venv/.synced ## build the site of docs/ into site/, strict
+	@python=$$(.ci/docs "$(CACHE)") && NO_MKDOCS_2_WARNING=1 $$python -m mkdocs build --strict --quiet
+	@echo 'site/index.html'
+
 .PHONY: clean
 clean: ## remove what make and the tests left in this clone
-	@rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-* .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist site
 
 # make stack, stack-status, stack-logs, stack-down, stack-clean
 -include collector-config/stack.mk

@@ -7,21 +7,17 @@ import re
 import subprocess
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from qudag_otel.catalogue.metrics import METRICS
+from tests.docs.blocks import DOCUMENTS, FENCE, Block, blocks, name_of, place, says
 from tests.servers.build import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCUMENTS: Final = [
-    *(REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
-    *sorted((REPOSITORY / "docs").glob("*.md")),
-]
-_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _COMMANDS: Final = {
     "make",
@@ -36,34 +32,10 @@ _COMMANDS: Final = {
 }
 
 
-class Block(NamedTuple):
-    """A fenced block of a document, and the output that follows it."""
-
-    document: Path
-    number: int
-    language: str
-    code: str
-    output: str
+PROGRAMS: Final = [block for block in blocks("python") if not block.info]
 
 
-def blocks(language: str) -> list[Block]:
-    """All blocks in a language."""
-    found = []
-    for document in DOCUMENTS:
-        fences = _FENCE.findall(document.read_text())
-        for number, (kind, code) in enumerate(fences):
-            if kind == language:
-                following = fences[number + 1] if number + 1 < len(fences) else ("", "")
-                output = following[1] if following[0] == "text" else ""
-                found.append(Block(document, number, kind, code, output))
-    return found
-
-
-def _name(block: Block) -> str:
-    return f"{block.document.name}-{block.number}"
-
-
-@pytest.mark.parametrize("block", blocks("python"), ids=_name)
+@pytest.mark.parametrize("block", PROGRAMS, ids=name_of)
 def test_python_block_runs_and_prints_what_the_document_says(block: Block, tmp_path: Path) -> None:
     """A reader who copies it sees what stands below it; an ellipsis stands for anything."""
     program = tmp_path / "block.py"
@@ -77,11 +49,10 @@ def test_python_block_runs_and_prints_what_the_document_says(block: Block, tmp_p
     )
     assert ended.returncode == 0, ended.stderr
     if block.output:
-        pattern = re.escape(block.output.strip()).replace("…", ".*")
-        assert re.fullmatch(pattern, ended.stdout.strip()), ended.stdout
+        assert says(ended.stdout, block.output), ended.stdout
 
 
-@pytest.mark.parametrize("block", blocks("console"), ids=_name)
+@pytest.mark.parametrize("block", blocks("console"), ids=name_of)
 def test_console_block_names_commands_and_targets_that_exist(block: Block) -> None:
     """Commands are ours or those of the tools we need; targets and options exist."""
     targets = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
@@ -109,10 +80,10 @@ def test_console_block_names_commands_and_targets_that_exist(block: Block) -> No
                 assert options <= set(re.findall(r"--[\w-]+", ended.stdout)), line
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=place)
 def test_links_lead_to_files_and_sections_that_exist(document: Path) -> None:
     """Relative links name a file of the repository; anchors name one of its headings."""
-    for link in _LINK.findall(_FENCE.sub("", document.read_text())):
+    for link in _LINK.findall(FENCE.sub("", document.read_text())):
         if link.startswith(("http://", "https://", "mailto:")):
             continue
         name, _, anchor = link.partition("#")
