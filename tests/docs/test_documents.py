@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import tomllib
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import yaml
 
 from qudag_otel.catalogue.metrics import METRICS
+from qudag_otel.sdk.settings.variables import TABLE
 from tests.docs.blocks import DOCUMENTS, FENCE, Block, blocks, name_of, place, says
 from tests.servers.build import REPOSITORY
 
@@ -78,6 +81,23 @@ def test_console_block_names_commands_and_targets_that_exist(block: Block) -> No
             options = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
             if not ended.stdout.count("ACTION"):
                 assert options <= set(re.findall(r"--[\w-]+", ended.stdout)), line
+
+
+@pytest.mark.parametrize("block", blocks("ini", "yaml", "dockerfile"), ids=name_of)
+def test_configuration_block_can_be_read(block: Block) -> None:
+    """By the parser of its language; variables OTEL_* and QUDAG_* in it exist."""
+    if block.language == "yaml":
+        assert all(yaml.safe_load_all(block.code))
+    elif block.language == "ini":
+        parser = configparser.ConfigParser(strict=False, interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        parser.read_string(block.code)
+        assert {"Unit", "Service", "Install"} <= set(parser)
+    else:
+        words = {line.split()[0] for line in block.code.splitlines()}
+        assert words <= {"FROM", "RUN", "COPY", "WORKDIR", "USER", "ENV", "CMD"}
+    named = set(re.findall(r"\b(?:OTEL|QUDAG)_[A-Z_]+", block.code))
+    assert named <= {variable.name for variable in TABLE.values()}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=place)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.docs.test_names import MODULES, public_names
 from tests.servers.build import REPOSITORY
 
 if TYPE_CHECKING:
@@ -59,6 +62,21 @@ def test_every_page_is_built(site: Path) -> None:
     """Strict: a link, an anchor or a name of the reference that leads nowhere is an error."""
     pages = [path.relative_to(REPOSITORY / "docs") for path in (REPOSITORY / "docs").rglob("*.md")]
     assert [page for page in pages if not (site / page.with_suffix(".html")).exists()] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_names_stand_in_the_reference(site: Path, module: str) -> None:
+    """With what their docstrings say; the site's inventory lists them."""
+    _, _, packed = (site / "objects.inv").read_bytes().partition(b"zlib.\n")
+    listed = {line.split()[0] for line in zlib.decompress(packed).decode().splitlines()}
+    missing = []
+    for name in public_names(module):
+        public = getattr(importlib.import_module(module), name)
+        home = getattr(public, "__module__", None) or module
+        known = {f"{home}.{name}", f"{module}.{name}", f"{home}.{type(public).__name__}.__call__"}
+        if not known & listed:
+            missing.append(name)
+    assert missing == []
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
