@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "metrics": "list the metrics, their labels and units",
     "dashboards": "export the Grafana dashboards",
     "alerts": "export the Prometheus alerting and recording rules",
-    "stack": "write the servers around an application as files for Docker Compose, and check them",
+    "stack": "write the servers around an application for Docker Compose or Helm, and check them",
     "baseline": "record a performance baseline, and compare a later window with it",
 }
 

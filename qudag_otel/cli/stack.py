@@ -1,4 +1,4 @@
-"""`qudag-otel stack`: the servers around an application, as files for Docker Compose."""
+"""`qudag-otel stack`: the servers around an application, for Docker Compose or Kubernetes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ check it:      qudag-otel stack check --dir {folder}
 then send to:  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317
 look at:       http://127.0.0.1:3001 (Grafana; user admin, password in {password})"""
 
+_NEXT_WITH_HELM: Final = """\
+look at it:    helm template qudag {folder}
+install it:    helm install qudag {folder} --namespace monitoring --create-namespace"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommand's options."""
@@ -25,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write Collector, Prometheus, Alertmanager, log store, Jaeger and Grafana files",
     )
     export.add_argument("--dir", type=Path, required=True, help="the folder to write to")
+    export.add_argument(
+        "--format", choices=("compose", "helm"), default="compose",
+        help="for Docker Compose, or as a Helm chart for Kubernetes (compose)",
+    )  # fmt: skip
     export.add_argument(
         "--force", action="store_true", help="overwrite files that differ from what is written"
     )
@@ -43,10 +51,12 @@ def _export(arguments: argparse.Namespace) -> int:
     from qudag_otel.stack import _files
 
     folder: Path = arguments.dir
+    helm = arguments.format == "helm"
+    texts = _files.chart() if helm else _files.files()
     try:
         differing = [
             name
-            for name, content in _files.files().items()
+            for name, content in texts.items()
             if (folder / name).exists() and (folder / name).read_bytes() != content
         ]
         if differing and not arguments.force:
@@ -54,10 +64,15 @@ def _export(arguments: argparse.Namespace) -> int:
                 f"{folder} has other files than would be written: {', '.join(differing)}; "
                 "choose another folder, or overwrite them with --force"
             )
-        for path in _files.export(folder):
+        for path in _files.write(folder, texts):
             print(path)
+        if not helm:
+            _files.prepare(folder / _files.STATE)
     except OSError as error:
         raise CommandError(f"cannot write to {folder}: {error}") from error
+    if helm:
+        print(_NEXT_WITH_HELM.format(folder=folder))
+        return DONE
     password = folder / _files.STATE / _files.KEPT[1]
     print(_NEXT.format(folder=folder, password=password))
     return DONE

@@ -9,7 +9,10 @@ import re
 import secrets
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PARTS: Final = (
     "compose.yaml",
@@ -29,6 +32,12 @@ KEPT: Final = ("queues", "grafana_admin_password")
 
 _INSTALLED: Final = Path(__file__).parent / "files"
 _CLONE: Final = Path(__file__).parents[2]
+_CHART: Final = "collector-config/kubernetes/"
+_CHARTED: Final = {
+    r"collector-config/(common|gateway|agent)[\w-]*\.yaml": "collector",
+    r"alerts/rules/[\w-]+\.yaml": "rules",
+    r"grafana/dashboards/[\w-]+\.json": "dashboards",
+}
 _OF_THE_CLONE: Final = (".mk", ".pyc")  # commands of its Makefile
 _DOCKERFILE: Final = """\
 # The image of compose.yaml's profiles: this package, from PyPI.
@@ -43,9 +52,26 @@ CMD ["demo", "--headless"]
 
 
 def files() -> dict[str, bytes]:
-    """Every file of the stack, by its path below the folder that it is exported to."""
-    root = _INSTALLED if _INSTALLED.is_dir() else _CLONE
+    """Every file of the stack for compose, by its path below the folder that it is exported to."""
     found = {"Dockerfile": _DOCKERFILE.format(version=version("qudag-otel")).encode()}
+    return found | {name: text for name, text in _parts().items() if not name.startswith(_CHART)}
+
+
+def chart() -> dict[str, bytes]:
+    """Every file of the Helm chart: its own, and the stack's configuration files below files/."""
+    found: dict[str, bytes] = {}
+    for name, content in _parts().items():
+        if name.startswith(_CHART):
+            found[name.removeprefix(_CHART)] = content
+        for source, target in _CHARTED.items():
+            if re.fullmatch(source, name):
+                found[f"files/{target}/{name.rpartition('/')[2]}"] = content
+    return found
+
+
+def _parts() -> dict[str, bytes]:
+    root = _INSTALLED if _INSTALLED.is_dir() else _CLONE
+    found: dict[str, bytes] = {}
     for part in PARTS:
         paths = sorted((root / part).rglob("*")) if (root / part).is_dir() else [root / part]
         found |= {
@@ -56,11 +82,12 @@ def files() -> dict[str, bytes]:
     return found
 
 
-def export(folder: Path) -> list[Path]:
-    """Write the stack into a folder; what is there under other names stays.
+def write(folder: Path, texts: Mapping[str, bytes]) -> list[Path]:
+    """Write files into a folder; what is there under other names stays.
 
     Args:
         folder: Where to; made if it is not there.
+        texts: The files by their paths.
 
     Returns:
         What was written.
@@ -69,12 +96,11 @@ def export(folder: Path) -> list[Path]:
         OSError: Something cannot be written.
     """
     written: list[Path] = []
-    for name, content in files().items():
+    for name, content in texts.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         written.append(path)
-    prepare(folder / STATE)
     return written
 
 

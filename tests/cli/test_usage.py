@@ -37,7 +37,7 @@ NAMED: Mapping[str, Sequence[str]] = {
     "alerts": ("export",),
     "alerts export": ("--dir", "--format", "--module", "--node"),
     "stack": ("export", "check"),
-    "stack export": ("--dir", "--force"),
+    "stack export": ("--dir", "--format", "--force"),
     "stack check": ("--dir",),
     "baseline": ("record", "check", "show"),
     "baseline record": ("--output", "--prometheus", "--end", "--node", "--swarm", "--match",

@@ -31,6 +31,7 @@ SPELLED: Final[Mapping[str, str]] = {
 
 STATED: Final[Mapping[str, str]] = {
     "ddtrace": "Apache-2.0 OR BSD-3-Clause",  # LICENSE in its wheel; the metadata name a file
+    "kubernetes-validate": "Apache-2.0",  # LICENSE in its wheel; the metadata say "Apache"
     "ring": "ISC AND MIT AND OpenSSL",  # its LICENSE; the metadata name the file
     "ddtrace-internal": "Apache-2.0 OR BSD-3-Clause",  # a part of ddtrace's repository
 }

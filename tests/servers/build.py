@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 REPOSITORY = _HERE.parent.parent
 _MANIFEST = REPOSITORY / "collector-config" / "builder.yaml"
+_SCALE_MANIFEST = REPOSITORY / "collector-config" / "builder-scale.yaml"
 _FREE_BYTES = 4 << 30  # a cold build of one server fills about 3 GiB of Go caches
 _PROGRESS_SECONDS = 30.0
 _LDFLAGS = "-s -w"
@@ -101,6 +102,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "compose": Recipe({"compose": "."}, minutes=1),
     "licences": Recipe({"licences": "."}, minutes=1),
+    "collector-scale": Recipe({"otelcol-scale": "."}, minutes=3, manifest=_SCALE_MANIFEST),
+    "helm": Recipe({"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=2),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
 }
 
@@ -119,7 +122,8 @@ def binary(name: str) -> Path:
 
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
-            "victoria-logs", "telemetrygen", "compose" or "qudag-node".
+            "victoria-logs", "telemetrygen", "compose", "otelcol-scale",
+            "helm" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
