@@ -271,7 +271,7 @@ CPU_PERCENT: Final = Recorded(
 )
 COMPONENT_UP_MIN: Final = Recorded(
     level=Level.NODE_COMPONENT,
-    subject="qudag_component_up",
+    subject=m.COMPONENT_UP.prometheus_name,
     operation="min",
     expression=aggregate("min", Level.NODE_COMPONENT.labels, f"{series(m.COMPONENT_UP)} >= 0"),
     unit="{component}",
