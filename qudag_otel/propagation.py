@@ -64,10 +64,13 @@ def incoming(headers: Headers | None) -> Generator[None]:
 
 def _as_text(headers: Headers | None) -> dict[str, str]:
     found: dict[str, str] = {}
+    given: Any = headers or ()
     try:
-        pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers or ()
+        pairs: list[tuple[Any, Any]] = list(getattr(given, "items", given.__iter__)())
         for name, value in pairs:
-            first: object = next(iter(value), None) if isinstance(value, (list, tuple)) else value
+            first: Any = value
+            if isinstance(value, (list, tuple)):
+                first = next(iter(cast("list[Any]", value)), None)
             if isinstance(first, (str, bytes)):
                 found.setdefault(_decoded(name).lower(), _decoded(first))
     except Exception as error:  # noqa: BLE001 - what a peer sends must not fail the application

@@ -9,6 +9,7 @@ EXTRAS: Final = {
     "demo": {"cryptography": "cryptography", "rich": "rich", "zstandard": "zstandard"},
     "file-configuration": {"opentelemetry-configuration": "opentelemetry.configuration"},
     "generate": {"grafana-foundation-sdk": "grafana_foundation_sdk", "pyyaml": "yaml"},
+    "web-config": {"bcrypt": "bcrypt", "pyyaml": "yaml"},
     "baseline": {"matplotlib": "matplotlib"},
 }
 """By extra: its distributions, and the module that each is imported as."""

@@ -183,7 +183,7 @@ def test_incoming_headers_continue_the_peers_trace(telemetry: Captured) -> None:
         pytest.param(lambda value: {"traceparent": value.encode()}, id="bytes in a mapping"),
         pytest.param(lambda value: [("traceparent", value.encode())], id="Kafka's pairs"),
         pytest.param(lambda value: [(b"TraceParent", value.encode())], id="ASGI's pairs"),
-        pytest.param(lambda value: {"traceparent": [value], "n": 3, "x": None}, id="lists"),
+        pytest.param(lambda value: {"n": 3, "x": None, "traceparent": [value]}, id="lists"),
     ],
 )
 def test_incoming_headers_of_any_form_continue_the_trace(
