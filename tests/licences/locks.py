@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from tests.servers.build import RECIPES, REPOSITORY
 
 REQUIREMENTS: Final = ("requirements/dev.txt", "requirements/bench.txt", "requirements/mutants.txt",
-                       "requirements/contrib.txt", ".ci/uv.txt")  # fmt: skip
+                       "requirements/contrib.txt", "requirements/docs.txt", ".ci/uv.txt")  # fmt: skip
 NPM: Final = ("tests/dashboards/package-lock.json",)
 _FILES: Final = {"go": "go.mod", "cargo": "Cargo.lock"}
 BUILDS: Final = {
