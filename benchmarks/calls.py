@@ -74,7 +74,7 @@ def decorated(rig: Rig) -> dict[str, float]:  # noqa: C901 - one small function 
     duration = rig.sdk.meter.create_histogram("recorded", "s")
 
     def ours(function: Any = work, **options: Any) -> Run:
-        return Run(instrumented(**options)(function), rig.flush)
+        return Run(instrumented(**options)(function), rig.send)
 
     def sdk(attributes: dict[str, str]) -> Run:
         return Run(red.sdk(attributes), rig.sdk.flush)
@@ -117,9 +117,9 @@ def decorated(rig: Rig) -> dict[str, float]:  # noqa: C901 - one small function 
         **race("call, 10 attributes", ours=ours(name="10", attributes=TEN), OpenTelemetry=sdk(TEN)),
         **arace("call, coroutine function", bare=awork, ours=ours(awork, name="a"),
                OpenTelemetry=Run(ared, rig.sdk.flush)),
-        **race("call of a block", ours=Run(block, rig.flush)),
+        **race("call of a block", ours=Run(block, rig.send)),
         key("call, 8 threads", "bare"): threads(work, 8),
-        key("call, 8 threads", "ours"): threads(eight, 8, after=rig.flush),
+        key("call, 8 threads", "ours"): threads(eight, 8, after=rig.send),
         key("call, 8 threads", "prometheus_client"): threads(red.prometheus, 8),
         key("call, 8 threads", "OpenTelemetry"): threads(red.sdk(THREE), 8, after=rig.sdk.flush),
         key("generator step", "bare"): stepping(forever),
@@ -127,7 +127,7 @@ def decorated(rig: Rig) -> dict[str, float]:  # noqa: C901 - one small function 
     }  # fmt: skip
     around = instrumented.block("around")
     with around:
-        tens = race("ten calls below another", bare=tenfold, ours=Run(nested, rig.flush))
+        tens = race("ten calls below another", bare=tenfold, ours=Run(nested, rig.send))
     for who in ("bare", "ours"):
         found[key("call below another", who)] = tens[key("ten calls below another", who)] / 10
     return found
@@ -159,7 +159,7 @@ def inside(rig: Rig) -> dict[str, float]:
         log.info("hello", operation="x", number=1)
 
     def empty() -> None:
-        rig.flush()
+        rig.send()
         handler.setStream(io.StringIO())
 
     captured = instrumented(name="captured", capture=("number", "text"))(taking)
@@ -175,7 +175,7 @@ def inside(rig: Rig) -> dict[str, float]:
     for what, (call, body, wanted) in rows.items():
         rig.expect(call, spans=1, **wanted)
         found |= race(
-            what, ours=Run(call, rig.flush), OpenTelemetry=Run(sdk({}, body), rig.sdk.flush)
+            what, ours=Run(call, rig.send), OpenTelemetry=Run(sdk({}, body), rig.sdk.flush)
         )
     call = instrumented(name="l")(logging_)
     call()
@@ -206,6 +206,6 @@ def raising(rig: Rig) -> dict[str, float]:
     counted = prometheus_client.Counter("failures", "d", registry=registry).count_exceptions()
     call = caught(instrumented(name="fail", component="bench")(fail))
     rig.expect(call, spans=1, events={"exception"}, metrics={"qudag.errors"})
-    return race("call that raises", bare=caught(fail), ours=Run(call, rig.flush),
+    return race("call that raises", bare=caught(fail), ours=Run(call, rig.send),
                 prometheus_client=caught(counted(fail)),
                 OpenTelemetry=Run(caught(span), rig.sdk.flush))  # fmt: skip

@@ -56,13 +56,13 @@ def calls() -> dict[str, float]:
         records = [partial(duration.record, 0.1, each) for each in labels]
         found |= race(
             f"call, {count:,} operations",
-            ours=Run(in_turn(ours), rig.flush if count < 1000 else None),
+            ours=Run(in_turn(ours), rig.send if count < 1000 else None),
             prometheus_client=in_turn(theirs),
             OpenTelemetry=in_turn(records),
         )
     one = instrumented(name="one")(work)
     for count in THREADS:
-        found[key(f"call, {count} threads", "ours")] = threads(one, count, after=rig.flush)
+        found[key(f"call, {count} threads", "ours")] = threads(one, count, after=rig.send)
         found[key(f"call, {count} threads", "prometheus_client")] = threads(theirs[0], count)
     return found
 

@@ -30,7 +30,7 @@ def unsampled() -> dict[str, float]:
 
     call = instrumented(name="u")(work)
     rig.expect(call, spans=0, metrics={"qudag.operation.duration"})
-    return race("call, unsampled", ours=Run(call, rig.flush), OpenTelemetry=span)
+    return race("call, unsampled", ours=Run(call, rig.send), OpenTelemetry=span)
 
 
 def disabled() -> dict[str, float]:
@@ -67,8 +67,8 @@ def untraced() -> dict[str, float]:
     rig = Rig(OTEL_TRACES_EXPORTER="none")
     call, red = instrumented(name="u")(work), instrumented(name="r", spans=False)(work)
     rig.expect(call, spans=0, metrics={"qudag.operation.duration"})
-    return race("call, traces exported nowhere", bare=work, ours=Run(call, rig.flush)) | race(
-        "call without a span", ours=Run(red, rig.flush)
+    return race("call, traces exported nowhere", bare=work, ours=Run(call, rig.send)) | race(
+        "call without a span", ours=Run(red, rig.send)
     )
 
 

@@ -7,6 +7,7 @@ name its span, and nothing that goes wrong in the counting reaches the applicati
 from __future__ import annotations
 
 import inspect
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.trace import SpanKind
@@ -131,16 +132,25 @@ class Watch:
         try:
             result = function(*arguments, **keywords)
         except BaseException as error:
-            _tell(report, call, values, None, error)
+            tell(report, call, values, None, error)
             call.fail(error)
             raise
+        return self._returned(call, result, report, values)
+
+    def returned(self, result: Any, report: Report, values: Values) -> Any:
+        """What to return for a result, of a call that has no span and was made by the wrapper."""
+        if type(result) is CoroutineType:
+            return _followed(result, report, values)
+        return self._returned(SILENT, result, report, values)
+
+    def _returned(self, call: Call, result: Any, report: Report, values: Values) -> Any:
         try:
             waits = type(result) not in awaiting.plain and self._waits(result)
         except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
             waits = False
         if waits:
             return awaiting.later(call, result, _end(report, call, values))
-        _tell(report, call, values, result, None)
+        tell(report, call, values, result, None)
         call.leave()
         return result
 
@@ -156,10 +166,10 @@ class Watch:
         try:
             result = await function(*arguments, **keywords)
         except BaseException as error:
-            _tell(report, call, values, None, error)
+            tell(report, call, values, None, error)
             call.fail(error)
             raise
-        _tell(report, call, values, result, None)
+        tell(report, call, values, result, None)
         call.leave()
         return result
 
@@ -169,19 +179,30 @@ class Watch:
         return awaiting.awaits(result)
 
 
+async def _followed(work: Any, report: Report, values: Values) -> Any:
+    try:
+        result = await work
+    except BaseException as error:
+        tell(report, SILENT, values, None, error)
+        raise
+    tell(report, SILENT, values, result, None)
+    return result
+
+
 def _end(report: Report, call: Call, values: Values) -> awaiting.End:
     ends = awaiting.ending(call)
 
     def end(result: Any, error: BaseException | None) -> None:
-        _tell(report, call, values, result, error)
+        tell(report, call, values, result, error)
         ends(result, error)
 
     return end
 
 
-def _tell(
+def tell(
     report: Report, call: Call, values: Values, result: Any, error: BaseException | None
 ) -> None:
+    """Tell a wrapper of the end of a call."""
     try:
         report(call, values, result, error)
     except Exception as problem:  # noqa: BLE001 - measuring must not break the application

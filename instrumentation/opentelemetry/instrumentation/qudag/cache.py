@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
 
-from qudag_otel._calls.wrapped import Watch, failure, pass_through
+from qudag_otel._calls.awaiting import plain
+from qudag_otel._calls.plain import SILENT
+from qudag_otel._calls.wrapped import Watch, failure, pass_through, tell
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue.attributes import EVICTION_REASON
@@ -83,6 +85,8 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         self.cache_type = cache_type
         self._node = Node(component, node_id)
         self._missing = missing
+        self._hit = _hits[validation_type, node_id]
+        self._miss = _misses[validation_type, node_id]
         for known in (validation_type, *validation_types):
             for table in (_hits, _misses):
                 table[known, node_id](0)
@@ -106,9 +110,20 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `get` returns.
         """
+        try:
+            get = self.wrapped.get
+            # Passing on nothing costs as much as counting.
+            found = get(key, *args, **kwargs) if args or kwargs else get(key)
+        except BaseException as error:
+            values = (validation_type or self.validation_type,)
+            tell(self._looked_up, SILENT, values, None, error)
+            raise
+        if validation_type is None and type(found) in plain:  # nearly every look-up
+            (self._miss if found is self._missing else self._hit)()
+            return found
         values = (validation_type or self.validation_type,)
-        found: GetT_co = _watch(self.wrapped.get, self._looked_up, values, (key, *args), kwargs)
-        return found
+        returned: GetT_co = _watch.returned(found, self._looked_up, values)
+        return returned
 
     def put(self, key: Any, value: Any, /, *args: Any, **kwargs: Any) -> PutT_co:
         """Remember an entry.
@@ -116,8 +131,16 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `put` returns.
         """
-        done: PutT_co = _watch(self.wrapped.put, self._stored, None, (key, value, *args), kwargs)
-        return done
+        try:
+            put = self.wrapped.put
+            done = put(key, value, *args, **kwargs) if args or kwargs else put(key, value)
+        except BaseException as error:
+            tell(self._stored, SILENT, None, None, error)
+            raise
+        if type(done) in plain:
+            return done
+        returned: PutT_co = _watch.returned(done, self._stored, None)
+        return returned
 
     def evicted(self, reason: str, count: int = 1) -> None:
         """Count entries that left the cache; the cache calls this.
