@@ -11,6 +11,7 @@ from qudag_otel._redact import mask, rendered
 _LOGGER: Final = logging.getLogger("qudag_otel")
 _LIMIT: Final = 1000
 _LONGEST: Final = 2000  # characters of one value in a warning
+_USUAL_BITS: Final = 64
 _seen: set[str] = set()
 
 
@@ -45,8 +46,10 @@ class _Shown:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return value[:_LONGEST]
-    return value if isinstance(value, (int, float)) else _Shown(value)
+        return str.__str__(value)[:_LONGEST]
+    # Of other numbers the text may be too long for Python, or fail.
+    usual = type(value) is float or (type(value) is int and value.bit_length() <= _USUAL_BITS)
+    return value if usual else _Shown(value)
 
 
 def reset() -> None:

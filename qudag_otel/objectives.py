@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# No lock: a destructor or a signal handler may register, too, and a child is forked at any moment.
 _registered: Final[dict[tuple[str, str], Objective]] = {}
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +44,14 @@ class Objective:
 
 def register(operation: str, component: str, objective: Objective) -> None:
     """Remember an operation's objective; the decorator calls it."""
-    with _lock:
-        _registered[operation, component] = objective
+    _registered[operation, component] = objective
 
 
 def registered() -> Mapping[tuple[str, str], Objective]:
     """The objectives of everything instrumented so far, keyed by (operation, component)."""
-    with _lock:
-        return MappingProxyType(dict(_registered))
+    return MappingProxyType(_registered.copy())
 
 
 def reset() -> None:
     """Forget all objectives; for tests."""
-    with _lock:
-        _registered.clear()
+    _registered.clear()

@@ -26,6 +26,7 @@ plain: Final[set[type]] = {
     object, types.FunctionType, types.MethodType, types.ModuleType, type,
 }  # fmt: skip
 """Classes whose objects cannot be awaited, as far as they were met."""
+_OF_FUTURES: Final = ("add_done_callback", "cancelled", "result")
 
 
 def awaits(result: Any) -> bool:
@@ -33,11 +34,16 @@ def awaits(result: Any) -> bool:
     kind = _class(result)
     if kind is GeneratorType:
         return bool(result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE)
-    if hasattr(kind, "__await__"):
+    if has(kind, "__await__"):
         return True
     if len(plain) < _PLAIN_LIMIT:
         plain.add(kind)
     return False
+
+
+def has(kind: type, method: str) -> bool:
+    """Whether Python finds a special method of a class: never by what its metaclass says."""
+    return any(method in vars(base) for base in kind.__mro__)
 
 
 def _class(result: object) -> type:
@@ -72,13 +78,12 @@ def later(call: Call, result: Any, end: End) -> Any:
         return made
     if kind is GeneratorType:
         return _legacy(Pending(call, end, result), result)
-    follow = getattr(result, "add_done_callback", None)
-    if callable(follow):
+    if all(has(kind, method) for method in _OF_FUTURES):
 
         def done(future: Any) -> None:
             end(*_end_of(future))
 
-        follow(done)
+        result.add_done_callback(done)
         return result
     from qudag_otel._calls.proxies import awaited
 
@@ -161,4 +166,9 @@ def _end_of(future: Any) -> tuple[Any, BaseException | None]:
     error = getattr(future, "_exception", None)
     if isinstance(error, BaseException):
         return None, error
-    return (None if hasattr(future, "_exception") else future.result()), None
+    if hasattr(future, "_exception"):
+        return None, None
+    try:
+        return future.result(), None
+    except BaseException as raised:  # noqa: BLE001 - it is the future's
+        return None, raised

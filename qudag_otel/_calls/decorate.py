@@ -6,7 +6,7 @@ import functools
 import inspect
 from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import Link, SpanKind
 
@@ -15,6 +15,7 @@ from qudag_otel._calls.capture import PREFIX, capturing
 from qudag_otel._calls.drivers import drive
 from qudag_otel._calls.registry import site_for
 from qudag_otel._calls.site import RESERVED, Options
+from qudag_otel._redact import safe_text
 from qudag_otel._warnings import warn_once
 from qudag_otel.objectives import Objective
 
@@ -103,9 +104,8 @@ def decorate(target: Any, request: Request) -> Any:
     """
     if isinstance(target, type):
         return _class(target, request)
-    if isinstance(target, (staticmethod, classmethod)):
-        descriptor = cast("Any", target)
-        return type(descriptor)(decorate(descriptor.__func__, request))
+    if _is_wrapping(target):
+        return type(target)(decorate(target.__func__, request))
     if not callable(target):
         hint = "; decorate its getter below @property" if isinstance(target, property) else ""
         raise TypeError(f"@instrumented takes a callable or a class, not {target!r}{hint}")
@@ -117,12 +117,17 @@ def decorate(target: Any, request: Request) -> Any:
     qualified, module = _identify(target)
     site = request.site(qualified=qualified, module=module)
     driver = drive(target, site, capturing(target, request.capture))
-    if isinstance(target, FunctionType):
+    if issubclass(type(target), FunctionType):
         setattr(driver, SITE, site)
         return driver
     from qudag_otel._calls.proxies import stand_in
 
     return stand_in(target, driver, request)
+
+
+def _is_wrapping(target: Any) -> bool:
+    """By its type: what stands for something else, such as a request's proxy, answers for that."""
+    return issubclass(type(target), (staticmethod, classmethod))
 
 
 def _is_command(target: object) -> bool:
@@ -139,8 +144,8 @@ def _class(cls: type, request: Request) -> type:
     if request.name is not None:
         raise TypeError("name= names one operation; a class has one for each public method")
     for name, member in list(vars(cls).items()):
-        function = getattr(member, "__func__", member)
-        if name.startswith("_") or not inspect.isfunction(function):
+        function = member.__func__ if _is_wrapping(member) else member
+        if name.startswith("_") or not issubclass(type(function), FunctionType):
             continue
         if getattr(function, EXCLUDED, False) or hasattr(function, SITE):
             continue
@@ -170,4 +175,4 @@ def _scalar(key: str, value: object) -> Value:
         key,
         value,
     )
-    return str(value)
+    return safe_text(value)

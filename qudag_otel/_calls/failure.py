@@ -84,7 +84,10 @@ class Failure:
         self._chain: list[_Link] = []
         self._text: str | None = None
         if not reference:
-            self._keep(error)
+            try:
+                self._keep(error)
+            except Exception as trouble:  # noqa: BLE001 - notes, causes and attributes of any class
+                self._text = f"{self.description}\n<no traceback: {type(trouble).__name__}>\n"
 
     def _keep(self, error: BaseException) -> None:
         one: BaseException | None = error
@@ -110,8 +113,11 @@ class Failure:
     def stacktrace(self) -> str:
         """The traceback as Python writes it; long ones with a gap."""
         if self._text is None:
-            parts = [link.text() for link in reversed(self._chain)]
-            self._text = shortened("".join(parts), _TEXT_LIMIT)
+            try:
+                text = "".join([link.text() for link in reversed(self._chain)])
+            except Exception as trouble:  # noqa: BLE001 - loaders of any kind read source
+                text = f"{self.description}\n<no traceback: {type(trouble).__name__}>\n"
+            self._text = shortened(text, _TEXT_LIMIT)
             self._chain = []
         return self._text
 

@@ -7,15 +7,16 @@ these. An awaitable may be an asynchronous context manager as well.
 
 from __future__ import annotations
 
+import functools
 from types import MethodType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from qudag_otel._calls.awaiting import steps_of
+from qudag_otel._calls.awaiting import has, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Mapping
 
     from qudag_otel._calls.awaiting import Pending
     from qudag_otel._calls.decorate import Request
@@ -63,17 +64,51 @@ class StandIn(_Proxy):
         return _again(copy.deepcopy(self.__wrapped__, memo), self._self_request)
 
 
-class BoundStandIn(StandIn):
-    """One for an object that becomes a method where it is a class's attribute."""
+def _get(self: StandIn, instance: Any, owner: Any = None) -> Any:
+    target: Any = self.__wrapped__
+    bound: Any = _forward("__get__")(self, instance, owner)
+    if bound is target:
+        return self
+    if isinstance(bound, MethodType) and bound.__func__ is target:
+        return MethodType(self, bound.__self__)
+    return _again(bound, self._self_request)  # it binds by its own rules
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+
+def _type(target: object) -> type:
+    return type(target)
+
+
+def _forward(method: str) -> Callable[..., Any]:
+    def forward(self: Any, *args: Any) -> Any:
+        target: Any = self.__wrapped__
+        return getattr(_type(target), method)(target, *args)
+
+    return forward
+
+
+# Special methods that wrapt's proxy does not have for all, as Python takes having them for a kind
+# of object: what is proxied has them if it had them before.
+_SPECIAL: Final = {
+    name: _forward(name)
+    for name in ("__iter__", "__next__", "__aiter__", "__anext__", "__fspath__", "__set_name__")
+}
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(base: type, methods: tuple[tuple[str, Callable[..., Any]], ...]) -> type[Any]:
+    return type(base.__name__, (base,), dict(methods)) if methods else base
+
+
+def _like(target: Any, base: type, special: Mapping[str, Callable[..., Any]]) -> type[Any]:
+    """The class of a proxy that has what the object has."""
+    kind = _type(target)
+    return _shape(base, tuple(pair for pair in special.items() if has(kind, pair[0])))
 
 
 def stand_in(target: Any, driver: Callable[..., Any], request: Request) -> Any:
     """The object, observed when it is called."""
-    bound = hasattr(cast("object", type(target)), "__get__")
-    return (BoundStandIn if bound else StandIn)(target, driver, request)
+    found: StandIn = _like(target, StandIn, _CALLED)(target, driver, request)
+    return found
 
 
 def _again(target: Any, request: Request) -> Any:
@@ -93,19 +128,29 @@ class Awaited(_Proxy):
     def __init__(self, result: Any, pending: Pending) -> None:
         super().__init__(result)
         self._self_pending = pending
+        self._self_steps: Generator[Any, Any, Any] | None = None
 
     def __await__(self) -> Any:
         return steps_of(self._self_pending, self.__wrapped__.__await__())
 
 
-class AwaitedManager(Awaited):
-    """One that is an asynchronous context manager, too: the call ends when that is entered."""
+async def _enter(self: Awaited) -> Any:
+    return await _Entered(self._self_pending, self.__wrapped__)
 
-    async def __aenter__(self) -> Any:
-        return await _Entered(self._self_pending, self.__wrapped__)
 
-    async def __aexit__(self, *raised: object) -> Any:
-        return await self.__wrapped__.__aexit__(*raised)
+def _send(self: Awaited, value: Any) -> Any:
+    steps = self._self_steps
+    if steps is None:
+        steps = self._self_steps = self.__await__()
+    return steps.send(value)
+
+
+def _throw(self: Awaited, *error: Any) -> Any:
+    return (self.__wrapped__ if self._self_steps is None else self._self_steps).throw(*error)
+
+
+def _close(self: Awaited) -> None:
+    (self.__wrapped__ if self._self_steps is None else self._self_steps).close()
 
 
 class _Entered:
@@ -121,5 +166,17 @@ class _Entered:
 
 def awaited(result: Any, pending: Pending) -> Any:
     """An awaitable as it is, which ends a call when it has been awaited."""
-    manager = hasattr(cast("object", type(result)), "__aenter__")
-    return (AwaitedManager if manager else Awaited)(result, pending)
+    return _like(result, Awaited, _AWAITED)(result, pending)
+
+
+_CALLED: Final = {**_SPECIAL, "__get__": _get}
+# Of an asynchronous context manager, the call ends when that is entered; a task takes the steps of
+# what is a coroutine by itself.
+_AWAITED: Final[Mapping[str, Callable[..., Any]]] = {
+    **_SPECIAL,
+    "__call__": _forward("__call__"),
+    "__aenter__": _enter,
+    "send": _send,
+    "throw": _throw,
+    "close": _close,
+}

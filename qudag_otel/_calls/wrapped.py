@@ -174,7 +174,7 @@ class Watch:
         return result
 
     def _waits(self, result: Any) -> bool:
-        if self._hands_over and callable(getattr(result, "add_done_callback", None)):
+        if self._hands_over and awaiting.has(result.__class__, "add_done_callback"):
             return False
         return awaiting.awaits(result)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from qudag_otel._series.registry import series
@@ -25,8 +24,8 @@ _LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _RESERVED: Final = frozenset({"le", "quantile", "job", "instance"})
 _VALUES_LIMIT: Final = 100
 
+# No lock: a destructor or a signal handler may declare, too, and a child is forked at any moment.
 _declared: dict[str, Declared] = {}
-_lock = threading.Lock()
 
 
 class Declared:
@@ -219,19 +218,16 @@ T = TypeVar("T", bound=Declared)
 
 
 def _declare(kind: type[T], metric: Metric) -> T:
-    with _lock:
-        known = _declared.get(metric.name)
-        if isinstance(known, kind) and known.metric == metric:
-            return known
-        if known is not None:
-            raise ValueError(
-                f"{metric.name!r} is declared already, otherwise; declare it once and import it"
-            )
+    known = _declared.get(metric.name)
+    if known is None:
         if metric.prometheus_name in {one.prometheus_name for one in (*METRICS, *declared())}:
             raise ValueError(
                 f"{metric.name!r} would be {metric.prometheus_name} in Prometheus, as another"
                 " metric is; give it another name"
             )
-        made = kind(metric)
-        _declared[metric.name] = made
-        return made
+        known = _declared.setdefault(metric.name, kind(metric))
+    if isinstance(known, kind) and known.metric == metric:
+        return known
+    raise ValueError(
+        f"{metric.name!r} is declared already, otherwise; declare it once and import it"
+    )

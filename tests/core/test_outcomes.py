@@ -7,7 +7,9 @@ import concurrent.futures
 import contextlib
 import gc
 import inspect
+import os
 import traceback
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,7 +23,7 @@ from qudag_otel import instrumented
 from qudag_otel._calls.failure import REFERENCE, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     from qudag_otel.testing import Captured
 
@@ -257,6 +259,100 @@ def test_awaitable_context_manager_stays_both(telemetry: Captured) -> None:
 
     asyncio.run(main())
     assert telemetry.value(DURATION, operation="acquire", outcome="ok") == 2
+
+
+class Request(Coroutine[Any, Any, Any]):
+    """A coroutine of a class of its own, as HTTP clients return them."""
+
+    def __init__(self, result: Any) -> None:
+        self.inner = _later(result)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self.inner.__await__()
+
+    def send(self, value: Any, /) -> Any:
+        return self.inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self.inner.throw(*error)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class Rpc:
+    """What an asynchronous call of gRPC is: it can be followed, but is no future."""
+
+    def __init__(self, result: Any) -> None:
+        self.inner = asyncio.ensure_future(_later(result))
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self.inner.__await__()
+
+    def add_done_callback(self, follow: Callable[[Rpc], None]) -> None:
+        self.inner.add_done_callback(lambda _: follow(self))
+
+    def cancelled(self) -> bool:
+        return self.inner.cancelled()
+
+
+class Promise(Rpc):
+    """A future of a library's own, which says by `result` alone how it ended."""
+
+    def result(self) -> Any:
+        return self.inner.result()
+
+
+@pytest.mark.parametrize("made", [Request, Rpc, Promise])
+@pytest.mark.parametrize("run", [asyncio.ensure_future, asyncio.gather], ids=["task", "gather"])
+def test_awaitable_of_any_class_ends_its_call(
+    telemetry: Captured, made: Callable[[Any], Any], run: Callable[[Any], Any]
+) -> None:
+    """Whoever takes its steps: an event loop's task, or an await."""
+    operation = instrumented(name="asks")(lambda result: made(result))  # noqa: PLW0108 - no class
+
+    async def main() -> None:
+        assert await run(operation(7)) in (7, [7])
+        with pytest.raises(Fault):
+            await run(operation(Fault()))
+        await asyncio.sleep(0)  # its callbacks
+
+    asyncio.run(main())
+    assert telemetry.value(ACTIVE, operation="asks") == 0
+    assert telemetry.value(DURATION, operation="asks", outcome="ok") == 1
+    assert telemetry.value(DURATION, operation="asks", outcome="error") == 1
+
+
+def test_awaitable_stays_what_else_it_is(telemetry: Captured) -> None:
+    """A cursor can be awaited, iterated both ways, called and used as a path."""
+
+    class Cursor:
+        def __await__(self) -> Generator[Any, Any, str]:
+            yield from ()
+            return "awaited"
+
+        async def __aiter__(self) -> AsyncGenerator[int, None]:
+            yield 1
+
+        def __iter__(self) -> Iterator[int]:
+            return iter([2])
+
+        def __call__(self) -> str:
+            return "called"
+
+        def __fspath__(self) -> str:
+            return "path"
+
+    operation = instrumented(name="cursor")(lambda: Cursor())  # noqa: PLW0108 - no class
+
+    async def main() -> None:
+        cursor = operation()
+        assert [row async for row in cursor] == [1]
+        assert (list(cursor), cursor(), os.fspath(cursor)) == ([2], "called", "path")
+        assert await cursor == "awaited"
+
+    asyncio.run(main())
+    assert telemetry.value(DURATION, operation="cursor", outcome="ok") == 1
 
 
 def test_awaitable_that_nobody_awaits_is_not_in_flight(telemetry: Captured) -> None:

@@ -162,6 +162,46 @@ def test_exception_without_a_text_is_the_application_s(telemetry: Captured) -> N
     assert telemetry.value("qudag.errors") == 1
 
 
+class BadNotes(Exception):
+    """An error whose notes cannot be read."""
+
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+        raise KeyError("no notes")
+
+
+class BadModule(Exception):
+    """An error whose module is no text."""
+
+    __module__ = 5  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+def _with_note(note: object) -> Exception:
+    error = ValueError("noted")
+    error.__notes__ = [note]  # type: ignore[list-item]  # pyright: ignore[reportAttributeAccessIssue]
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [BadNotes("b"), BadModule("m"), _with_note(Rude())], ids=["notes", "module", "note"]
+)
+def test_exception_that_cannot_be_described_is_an_error_all_the_same(
+    telemetry: Captured, error: Exception
+) -> None:
+    """Its span and its count say so; what could be read of it is there."""
+
+    @instrumented(name="odd")
+    def odd() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        odd()
+    span = telemetry.span("odd")
+    assert (span.status, span.description) == ("error", f"{type(error).__name__}: {error}")
+    assert "exception.stacktrace" in span.events[0].attributes
+    assert telemetry.value("qudag.errors") == 1
+
+
 @pytest.mark.parametrize("telemetry", ["fast"], indirect=True)  # the SDK itself takes locks
 def test_signal_handler_may_call_what_is_instrumented(telemetry: Captured) -> None:
     """Also where it interrupts a drain, and where its call fails or is the first of a block."""

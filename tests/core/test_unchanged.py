@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloudpickle  # type: ignore[import-untyped]
 import pytest
+import wrapt
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -109,6 +110,92 @@ class TestObjects:
         assert Owner().half() == 3
         assert Owner().size("four") == 4
         assert telemetry.value(DURATION) == 3
+
+    def test_object_binds_as_it_did(self, telemetry: Captured) -> None:
+        """To an instance, a class or nothing, by rules of its own; also below a staticmethod."""
+
+        class Hybrid:
+            def __init__(self, function: Callable[..., Any]) -> None:
+                self.function = function
+
+            def __call__(self, *args: Any) -> Any:
+                return self.function(*args)
+
+            def __get__(self, instance: object, owner: type) -> Any:
+                return functools.partial(self.function, instance or owner)
+
+        @wrapt.decorator
+        def told(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            return instance, wrapped(*args, **kwargs)
+
+        class Some:
+            hybrid = instrumented(name="op")(Hybrid(lambda of, value: (of, value)))
+
+            @instrumented(name="op")
+            @told
+            def method(self, value: int) -> int:
+                return value
+
+            @instrumented(name="op")
+            @told
+            @classmethod
+            def of_class(cls, value: int) -> int:
+                return value
+
+        some = Some()
+        assert Some.hybrid(1) == (Some, 1)
+        assert some.hybrid(1) == (some, 1)
+        assert some.method(1) == (some, 1)
+        assert Some.of_class(1) == some.of_class(1) == (Some, 1)
+        assert telemetry.value(DURATION, operation="op", outcome="ok") == 5
+
+    def test_object_that_can_be_iterated_still_can(self, telemetry: Captured) -> None:
+        """And is told its name where it is a class's attribute."""
+
+        class Steps(list[int]):
+            name = ""
+
+            def __call__(self) -> int:
+                return len(self)
+
+            def __set_name__(self, _: type, name: str) -> None:
+                self.name = name
+
+        class Some:
+            steps = instrumented(Steps([1, 2]))
+
+        assert (list(Some.steps), Some.steps(), Some.steps.name) == ([1, 2], 2, "steps")
+
+    def test_result_is_no_awaitable_by_what_its_metaclass_says(self, telemetry: Captured) -> None:
+        """Python does not ask a metaclass for special methods, which may raise or have any."""
+
+        class Registry(type):
+            def __getattr__(cls, name: str) -> Any:
+                raise KeyError(name)
+
+        class Anything(type):
+            def __getattr__(cls, name: str) -> Any:
+                return print
+
+        for meta in (Registry, Anything):
+            made = meta("Made", (), {})()
+            assert instrumented(name="gives")(lambda it: it)(made) is made
+
+    def test_class_may_hold_what_stands_for_something_else(self, telemetry: Captured) -> None:
+        """A request's proxy answers outside of a request with an error of its own."""
+
+        class Proxy:
+            def __getattr__(self, name: str) -> Any:
+                raise RuntimeError(name)
+
+        @instrumented
+        class View:
+            request = Proxy()
+
+            def show(self) -> str:
+                return "shown"
+
+        assert View().show() == "shown"
 
     def test_partial_stays_a_partial(self, telemetry: Captured) -> None:
         """Its parts can be read, and it can be pickled and copied, observed where it arrives."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qudag_otel import counter, gauge, histogram
+from qudag_otel import Objective, counter, gauge, histogram
 from qudag_otel.instruments import declared
+from qudag_otel.objectives import register
 from tests.demo.programs import run
 
 if TYPE_CHECKING:
@@ -51,6 +54,38 @@ def test_declaring_alike_twice_gives_the_same() -> None:
     name = next(_names)
     assert counter(name, labels={"a": ("x",)}) is counter(name, labels={"a": ("x",)})
     assert name in [metric.name for metric in declared()]
+
+
+def test_destructor_and_signal_handler_may_declare_while_their_thread_does() -> None:
+    """At any step of a declaration of a metric or an objective, another one does not wait."""
+    names = [next(_names) for _ in range(3)]
+    made: list[object] = []
+
+    def inside(*_: Any) -> None:
+        sys.settrace(None)
+        made.append(counter(names[0]))
+        register(names[0], "c", Objective(success=0.9))
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename == __file__:
+            return None
+        if event == "line":
+            inside()
+        return trace
+
+    def declare() -> None:
+        for name in names[1:]:
+            sys.settrace(trace)
+            try:
+                made.append(counter(name))
+                register(name, "c", Objective(success=0.9))
+            finally:
+                sys.settrace(None)
+
+    thread = threading.Thread(target=declare, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert len(made) == 4
 
 
 @pytest.mark.parametrize(

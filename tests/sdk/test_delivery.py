@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -206,6 +207,48 @@ def test_thread_survives_whatever_an_exporter_raises(error: Exception) -> None:
     assert len(exporter.got) == 5
     assert queue.export.ledger.lost in {3, 5}
     queue.end()
+
+
+ODD: dict[str, Callable[[Any], object]] = {
+    "time": lambda span: span.add_event("e", None, "now"),
+    "link": lambda span: span.add_link("elsewhere"),
+    "name": lambda span: span.update_name(5),
+    "status": lambda span: span.set_status("error"),
+    "end": lambda span: span.end("now"),
+    "negative": lambda span: span.end(-1),
+}
+
+
+@pytest.mark.parametrize("of_sdk", [False, True], ids=["call", "sdk"])
+@pytest.mark.parametrize("odd", ODD)
+def test_span_that_was_told_nonsense_costs_no_other(
+    receiver: Receiver, odd: str, of_sdk: bool
+) -> None:
+    """It is exported without that or left out and counted; calls and spans beside it arrive."""
+    telemetry = configure(environ=environment(receiver, "http/protobuf", **TRACES_ONLY))
+    tracer = trace.get_tracer("t")
+    (good,) = operations(1)
+    good()
+
+    @instrumented(name="odd")
+    def body() -> None:
+        ODD[odd](trace.get_current_span())
+        for number in range(300):
+            trace.get_current_span().set_attribute("number", number)
+
+    if of_sdk:
+        span = tracer.start_span("odd")
+        with contextlib.suppress(AttributeError):
+            ODD[odd](span)
+        span.end()
+    else:
+        with contextlib.suppress(AttributeError):  # the SDK's own, at once
+            body()
+    tracer.start_span("good").end()
+    good()
+    complete = telemetry.force_flush(10)
+    spans = receiver.spans()
+    assert len(spans) == 3 + complete
 
 
 def test_thread_survives_an_error_of_its_own_work() -> None:

@@ -394,9 +394,14 @@ class World:
         """Everything exported, as the official messages, by span id; times are left out."""
         if self.fast:
             sent: list[bytes] = []
+
+            def encoded(spans: Any) -> bytes:
+                content: bytes = encode_spans(spans).SerializeToString()
+                return content
+
             exporter = mock.Mock(
-                export_encoded=lambda body, _: sent.append(body),
-                export=lambda spans: sent.append(encode_spans(spans).SerializeToString()),
+                export_encoded=lambda body, others: sent.extend((body, encoded(others))),
+                export=lambda spans: sent.append(encoded(spans)),
             )
             CallExporter(exporter).export([*self.kept.spans, *self.calls])
             request = ExportTraceServiceRequest.FromString(b"".join(sent))

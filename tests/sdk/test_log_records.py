@@ -216,7 +216,9 @@ def test_both_roads_export_the_same(quiet: None) -> None:
     finally:
         bridge.remove()
         APP.setLevel(logging.NOTSET)
-    ours = ExportLogsServiceRequest.FromString(LogEncoder().encode(kept))
+    body, odd = LogEncoder().encode(kept)
+    assert odd == []
+    ours = ExportLogsServiceRequest.FromString(body)
     theirs = ExportLogsServiceRequest.FromString(
         encoder("logs")([record.readable() for record in kept])
     )

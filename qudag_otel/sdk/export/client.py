@@ -83,18 +83,19 @@ class OtlpExporter:
         body = self._encoded(batch, lost)
         return self._done(lost, body)
 
-    def export_encoded(self, body: bytes, items: int) -> SpanExportResult:
-        """Deliver a request that is encoded already.
+    def export_encoded(self, body: bytes, others: Sequence[Any]) -> SpanExportResult:
+        """Deliver a request that is encoded already, and with it what is not.
 
         Args:
             body: The protobuf request.
-            items: How many spans, data points or records are in it.
+            others: Spans or records of the SDK.
 
         Raises:
             NotDelivered: Not all of it was acknowledged.
         """
-        del items  # counted where it matters: when some are lost
-        return self._done([], body)
+        lost: list[NotDelivered] = []
+        # Two messages one after the other are one message with the items of both.
+        return self._done(lost, body + self._encoded(others, lost) if others else body)
 
     def _done(self, lost: list[NotDelivered], body: bytes) -> SpanExportResult:
         if body:
@@ -120,7 +121,6 @@ class OtlpExporter:
                 lost.append(NotDelivered(1, Failure(type(error).__qualname__, described(error))))
                 return b""
             half = len(items) // 2
-            # Two messages one after the other are one message with the items of both.
             return self._encoded(items[:half], lost) + self._encoded(items[half:], lost)
 
     def _time(self) -> float:

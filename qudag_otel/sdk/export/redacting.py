@@ -218,7 +218,8 @@ def _status(found: Status) -> Status:
 
 
 def _text(found: str | None) -> str | None:
-    return _redact.mask(found) if found else found
+    # Whoever names a span or a severity may give anything.
+    return _redact.mask(_redact.safe_text(found)) if found else found
 
 
 def _attributes(found: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel import _redact
 from qudag_otel._otel.encoders import encoder
-from qudag_otel._warnings import warn_once
 from qudag_otel.sdk._records import severity, severity_text
 from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast.encode import varint
@@ -19,6 +18,7 @@ from qudag_otel.sdk.fast.encode import varint
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.resources import Resource
 
     from qudag_otel.sdk._records import LightRecord
@@ -81,14 +81,15 @@ class LogEncoder:
         self._names: dict[str, bytes] = {}
         self._resource: tuple[Resource | None, bytes] = (None, b"")
 
-    def encode(self, records: Iterable[LightRecord]) -> bytes:
-        """An ExportLogsServiceRequest."""
+    def encode(self, records: Iterable[LightRecord]) -> tuple[bytes, list[ReadableLogRecord]]:
+        """An ExportLogsServiceRequest, and the records that are not in it: odd ones."""
+        odd: list[ReadableLogRecord] = []
         groups: dict[int, tuple[Resource, dict[str, list[bytes]]]] = {}
         for record in records:
             try:
                 encoded = _FIELD_2 + _sized(self._record(record))
-            except Exception as error:  # noqa: BLE001 - one record must not cost the others
-                warn_once(f"record:{type(error).__name__}", "a log record was lost: %r", error)
+            except Exception:  # noqa: BLE001 - one record must not cost the others
+                odd.append(record.readable())
                 continue
             _, scopes = groups.setdefault(id(record.resource), (record.resource, {}))
             scopes.setdefault(record.name, []).append(encoded)
@@ -99,7 +100,7 @@ class LogEncoder:
                 scope = _FIELD_1 + _sized(_FIELD_1 + _sized(_redact.mask(name).encode()))
                 inside.append(_FIELD_2 + _sized(scope + b"".join(logged)))
             parts.append(_FIELD_1 + _sized(b"".join(inside)))
-        return b"".join(parts)
+        return b"".join(parts), odd
 
     def _record(self, record: LightRecord) -> bytes:
         key = (record.path, record.line, record.level, record.function, record.level_name)
@@ -200,11 +201,8 @@ class RecordExporter:
         send = getattr(self._exporter, "export_encoded", None)
         if not light or send is None:
             return self._exporter.export([*(one.readable() for one in light), *others])
-        body = self._encoder.encode(light)
-        if others:
-            # Two messages one after the other are one message with the items of both.
-            body += encoder("logs")(others)
-        return send(body, len(batch))
+        body, odd = self._encoder.encode(light)
+        return send(body, [*odd, *others])
 
     def shutdown(self) -> None:
         """End the exporter."""

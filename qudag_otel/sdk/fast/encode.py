@@ -125,22 +125,19 @@ def _attribute(key: str, value: Any) -> bytes | None:
         return None
 
 
-def encode(
-    calls: Iterable[tuple[FastSpan, bytes]], others: list[ReadableSpan], wall: Callable[[int], int]
-) -> bytes:
+def encode(calls: Iterable[tuple[FastSpan, bytes]], wall: Callable[[int], int]) -> bytes:
     """An ExportTraceServiceRequest.
 
     Args:
-        calls: Sampled calls that ended well, all of one resource and scope, and their values.
-        others: Spans that the SDK made.
+        calls: Sampled calls that ended well, all of one resource and scope, and their values; at
+            least one.
         wall: Turns a reading of the monotonic clock into nanoseconds since the epoch.
     """
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-
     parts: list[bytes] = []
-    template: Template | None = None
+    head = tail = b""
     for call, values in calls:
         template = call.site.template(call)
+        head, tail = template.head, template.tail
         start, end = wall(call.began), wall(call.ended)
         parent = call.remote
         if call.parent_id:
@@ -161,10 +158,6 @@ def encode(
                     _START, start, _END, end, _FLAGS, _KNOWS_REMOTE,
                 )
             )  # fmt: skip
-    body = encode_spans(others).SerializeToString() if others else b""
-    if template is None:
-        return body
-    spans = b"".join(parts)
-    scope = template.tail + spans
-    resource = template.head + _FIELD_2 + varint(len(scope)) + scope
-    return body + _FIELD_1 + varint(len(resource)) + resource
+    scope = tail + b"".join(parts)
+    resource = head + _FIELD_2 + varint(len(scope)) + scope
+    return _FIELD_1 + varint(len(resource)) + resource

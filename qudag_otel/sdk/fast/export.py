@@ -44,7 +44,7 @@ class CallExporter(SpanExporter):
         if send is None or not calls:
             result = self._exporter.export(others)
         else:
-            result = send(encode(calls, others, calls[0][0].site.engine.wall), len(spans))
+            result = send(encode(calls, calls[0][0].site.engine.wall), others)
         return result
 
     def limit(self, deadline: float) -> None:

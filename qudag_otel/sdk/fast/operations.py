@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
 from qudag_otel._calls.failure import Failure
+from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext
@@ -101,9 +102,17 @@ def says_error(operations: list[Operation]) -> bool:
 def perform(span: Span, operations: list[Operation]) -> None:
     """Do the operations to a span."""
     for name, *arguments in operations:
-        if name is _EXCEPTION:
-            failure, more, at, escaped = arguments
-            found = {**failure.attributes(), "exception.escaped": str(escaped)}
-            span.add_event("exception", {**found, **(more or {})}, at)
-        else:
-            getattr(span, name)(*arguments)
+        try:
+            if name is _EXCEPTION:
+                failure, more, at, escaped = arguments
+                found = {**failure.attributes(), "exception.escaped": str(escaped)}
+                span.add_event("exception", {**found, **(more or {})}, at)
+            else:
+                getattr(span, name)(*arguments)
+        except Exception as error:  # noqa: BLE001 - one that means nothing must not cost the span
+            warn_once(
+                f"operation:{name}:{type(error).__name__}",
+                "%s() of a span was left out, as its arguments mean nothing to OpenTelemetry: %r",
+                "record_exception" if name is _EXCEPTION else name,
+                error,
+            )
