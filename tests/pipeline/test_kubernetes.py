@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import kubernetes_validate
@@ -174,6 +175,12 @@ def test_dashboards_are_where_grafanas_sidecar_looks(chart: Path) -> None:
         assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
         assert json.loads(found["data"][path.name]) == json.loads(path.read_text())
         assert len(found["data"][path.name]) < 1 << 20
+
+
+def test_chart_has_the_packages_version(chart: Path) -> None:
+    """A chart is of the release that its dashboards and rules are of."""
+    found = yaml.safe_load((chart / "Chart.yaml").read_text())
+    assert found["version"] == found["appVersion"] == version("qudag-otel")
 
 
 def test_secrets_of_the_cluster_are_not_mounted(chart: Path) -> None:
