@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 
 from tests.servers.build import RECIPES, REPOSITORY
 
-REQUIREMENTS: Final = ("requirements/dev.txt", "requirements/bench.txt", "requirements/mutants.txt",
-                       "requirements/contrib.txt", "requirements/docs.txt", ".ci/uv.txt")  # fmt: skip
+REQUIREMENTS: Final = (
+    *(f"requirements/{name}.txt" for name in ("dev", "bench", "mutants", "contrib", "docs")),
+    ".ci/uv.txt",
+)
 NPM: Final = ("tests/dashboards/package-lock.json",)
 _FILES: Final = {"go": "go.mod", "cargo": "Cargo.lock"}
 BUILDS: Final = {
