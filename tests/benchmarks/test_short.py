@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.__main__ import run, sink
 from benchmarks.goals import GOALS, ROWS, STEPS, Step
-from benchmarks.page import BARS, COLUMNS, markdown, missed, plot, section, unit
+from benchmarks.page import BARS, COLUMNS, PAGE, SECTIONS, markdown, missed, plot, section, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,3 +110,10 @@ def test_plot_shows_ours_and_peers(figures: dict[str, float], tmp_path: Path) ->
     plot(figures, path)
     text = path.read_text()
     assert all(title in text for title in BARS)
+
+
+def test_published_page_has_every_goal() -> None:
+    """docs/performance.md was written by these benchmarks, not by earlier ones."""
+    published = PAGE.read_text(encoding="utf-8")
+    assert [goal.name for goal in GOALS if f"| {goal.row} | {goal.name} |" not in published] == []
+    assert all(f"## {title}" in published for title, _ in SECTIONS)
