@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 COMMON_BYTES: Final = 16 << 10
 """What an item may weigh without being accounted for: the number that may wait bounds those."""
 _DEPTH: Final = 4
+_NUMBERS: Final = frozenset({int, float, bool})
 _PLACES: Final = 4096
 
 
@@ -19,8 +20,15 @@ def _weight(value: Any, depth: int = _DEPTH) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
     if depth and isinstance(value, (list, tuple)):
+        total = 0
         items: Any = value  # pyright: ignore[reportUnknownVariableType] - any items
-        return sum(_weight(item, depth - 1) for item in items)
+        for item in items:  # most are texts and numbers, and this is on the time of calls
+            kind = item.__class__
+            if kind is str:
+                total += len(item)
+            else:
+                total += 8 if kind in _NUMBERS else _weight(item, depth - 1)
+        return total
     return _of_pairs(value, depth - 1) if depth and isinstance(value, dict) else 8  # pyright: ignore[reportUnknownArgumentType] - any items
 
 
