@@ -29,11 +29,13 @@ PAGES: Final = [
 ]
 FRAMEWORKS: Final = re.compile(r"^(?:from|import) (?:fastapi|flask|django)\b", re.MULTILINE)
 PORTS: Final = ("8000", "9464")
-# A program that was started a moment ago does not listen yet.
+# A program that was started a moment ago does not listen yet, and then has not worked yet.
 CURL: Final = """
 curl() {
-  for try in $(seq 200); do command curl --silent --noproxy '*' "$@" && return; sleep 0.1; done
-  return 1
+  local port=$(grep -oE '127.0.0.1:[0-9]+' <<< "$*" | cut -d: -f2) early=
+  until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do early=1; sleep 0.1; done
+  [ -z "$early" ] || sleep 0.5
+  command curl --silent --noproxy '*' "$@"
 }
 """
 END: Final = "--- end of block ---"
