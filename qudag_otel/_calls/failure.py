@@ -222,7 +222,7 @@ class _Last(threading.local):
     at = 0
     error = 0
     trace = 0
-    place: tuple[CodeType | None, int] = (None, 0)
+    place: tuple[CodeType | None, int, int] = (None, 0, 0)
     span = 0
 
 
@@ -247,15 +247,20 @@ def failure_of(error: BaseException, span: int, began: int) -> Failure:
     return failure
 
 
-def _place(trace: TracebackType | None) -> tuple[CodeType | None, int]:
-    return (None, 0) if trace is None else (trace.tb_frame.f_code, trace.tb_lasti)
+def _place(trace: TracebackType | None) -> tuple[CodeType | None, int, int]:
+    if trace is None:
+        return None, 0, 0
+    frame = trace.tb_frame
+    return frame.f_code, trace.tb_lasti, id(frame)
 
 
 def _met(trace: TracebackType | None) -> int:
     """The span on which this exception was written during this call; 0 if it was not.
 
     It was if its traceback passes the place where it was then. Addresses may have been taken
-    again by a later exception; it does not pass the same place below the frames of this call.
+    again by a later exception; it does not pass the same place below the frames of this call. Of a
+    function with a block that calls itself the place is the same, but the frame is another: `block`
+    looks at its caller's, which is an object at an address of its own from then on.
     """
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
         trace = trace.tb_next

@@ -516,3 +516,20 @@ def test_status_message_is_bounded(telemetry: Captured) -> None:
     span = telemetry.span("long")
     assert len(span.description) < 5000
     assert len(str(span.events[0].attributes)) < 20_000
+
+
+def test_exceptions_of_a_block_that_opens_itself_are_written_each(telemetry: Captured) -> None:
+    """An exception that is handled is gone; the next one, at its address, is another."""
+
+    def walk(depth: int) -> None:
+        with instrumented.block("walk"):
+            if depth:
+                with contextlib.suppress(Fault):
+                    walk(depth - 1)
+            raise Fault(depth)
+
+    for _ in range(20):
+        with pytest.raises(Fault):
+            walk(3)
+    assert len(telemetry.spans) == 80
+    assert not [span for span in telemetry.spans if REFERENCE in span.events[0].attributes]

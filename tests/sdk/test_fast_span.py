@@ -348,7 +348,7 @@ def test_span_in_hand_is_the_context_that_it_stands_for(road: Road) -> None:
         assert dict(current) == {**current} == current.copy() == copy.copy(current) == plain
         assert dict(current.items()) == plain
         assert sorted(map(str, current.keys())) == sorted(current) == sorted(plain)
-        assert (len(current), list(current.values())) == (2, [1, span])
+        assert (len(current), {*current.values()}) == (2, {1, span})
         assert ("own" in current, SPAN_KEY in current, "other" in current) == (True, True, False)
         assert (current["own"], current[SPAN_KEY], current.get("other", 5)) == (1, span, 5)
         assert current | {"more": 2} == {**plain, "more": 2}
