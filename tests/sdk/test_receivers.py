@@ -77,6 +77,8 @@ def rejected(number: int, message: str) -> bytes:
         ("http/protobuf", Answer(404), "status 404 Not Found"),
         ("http/protobuf", Answer(500), "status 500 Internal Server Error"),
         ("http/protobuf", Answer(200, PROTOBUF, rejected(1, "too old")), "receiver: too old"),
+        ("http/protobuf", Answer(200, PROTOBUF, rejected(-7, "odd")), "receiver: odd"),
+        ("http/protobuf", Answer(200, PROTOBUF, rejected(1 << 62, "odd")), "receiver: odd"),
         (
             "http/protobuf",
             Answer(
@@ -109,7 +111,7 @@ def test_answer_that_is_no_acknowledgement_is_a_loss_with_its_reason(
     assert time.monotonic() - began < 5
     (line,) = told(caplog)
     assert reason in line
-    assert "1 lost" in line
+    assert "; 1 lost" in line
     assert len(receiver.of("traces")) <= 1
     reset()
     assert len(told(caplog)) == 1  # nothing more was lost since

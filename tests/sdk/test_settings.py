@@ -224,6 +224,14 @@ def test_configuration_error_is_a_value_error_that_pickles() -> None:
     assert (str(copy), copy.name) == (str(error), "A")
 
 
+@pytest.mark.parametrize("value", ["x" * 100_000, 10**5000], ids=["text", "number"])
+def test_configuration_error_shows_a_value_in_short(value: object) -> None:
+    """Whatever was given, the message can be read, and the value is there."""
+    error = ConfigurationError("OTEL_X", value, "too long", "Shorten it.")
+    assert len(str(error)) < 1100
+    assert error.value == value
+
+
 def test_headers_malformed_keeps_the_secret() -> None:
     """A secret does not appear in the error that complains about it."""
     with pytest.raises(ConfigurationError) as caught:

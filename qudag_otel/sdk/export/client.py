@@ -155,7 +155,7 @@ class OtlpExporter:
             answer = self._transport.send(sent, max(left, _LEAST_SECONDS))
             if not isinstance(answer, Failure):
                 self._struggling = False
-                return self._judged(answer, lost)
+                return self._judged(answer, body, lost)
             if not answer.retry:
                 return answer
             closing = self._last_word is not None
@@ -176,13 +176,16 @@ class OtlpExporter:
             return 0.0  # the receiver ended a connection that was idle
         return _PAUSES[min(attempt, len(_PAUSES) - 1)] * random.uniform(*_JITTER)  # noqa: S311 - no secret
 
-    def _judged(self, answer: bytes, lost: list[NotDelivered]) -> Failure | None:
+    def _judged(self, answer: bytes, body: bytes, lost: list[NotDelivered]) -> Failure | None:
         try:
             warning = judge(self._signal, answer)
         except NotDelivered as refused:
             if not refused.lost:
                 return refused.failure
-            lost.append(refused)
+            sent = count(self._signal, body)
+            # A receiver may say any number.
+            rejected = refused.lost if 0 < refused.lost <= sent else sent
+            lost.append(NotDelivered(rejected, refused.failure))
         else:
             if warning:
                 warn_once(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from qudag_otel._redact import mask
+from typing import Final
+
+from qudag_otel._redact import mask, rendered
+
+_LONGEST: Final = 1000  # characters of a value in the message
 
 
 class ConfigurationError(ValueError):
@@ -17,7 +21,8 @@ class ConfigurationError(ValueError):
 
     def __init__(self, name: str, value: object, problem: str, remedy: str) -> None:
         value = mask(value) if isinstance(value, str) else value
-        super().__init__(f"{name}={value!s}: {problem}. {remedy}")
+        shown = value if value is None else rendered(value, _LONGEST)
+        super().__init__(f"{name}={shown!s}: {problem}. {remedy}")
         self.name = name
         self.value = value
         self.problem = problem
