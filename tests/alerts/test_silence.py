@@ -47,14 +47,16 @@ GAUGES: Final = {
     'qudag_active_connections{{{0},pool_type="peer",state="active"}}': 3,
     'qudag_active_connections{{{0},pool_type="peer",state="idle"}}': 5,
     'qudag_cache_memory_bytes{{{0},cache_type="content"}}': 4e6,
-    'qudag_agent_utilization_ratio{{swarm_id="{1}",agent_id="a1",agent_type="index"}}': 0.6,
-    'qudag_swarm_queue_depth{{swarm_id="{1}",queue_type="tasks",priority="normal"}}': 4,
     'qudag_system_memory_bytes{{{0},memory_type="used"}}': 4e9,
     'qudag_system_memory_bytes{{{0},memory_type="total"}}': 16e9,
     'qudag_cpu_usage_percent{{{0},cpu_core="average"}}': 40,
     'qudag_component_up{{{0},component="pool"}}': 1,
     'qudag_resource_used_ratio{{{0},resource="disk"}}': 0.5,
     "up{{{0}}}": 1,
+}
+WORK: Final = {  # none of it where there is no traffic
+    'qudag_agent_utilization_ratio{{swarm_id="{1}",agent_id="a1",agent_type="index"}}': 0.6,
+    'qudag_swarm_queue_depth{{swarm_id="{1}",queue_type="tasks",priority="normal"}}': 4,
 }
 HISTOGRAMS: Final = {  # observations a second, seconds each
     (m.CHUNKING_DURATION, '{0},message_size_bucket="small"'): (90, 0.01),
@@ -75,15 +77,15 @@ def series(node: str, swarm: str, situation: str) -> Series:
             for each in phases
         ]  # fmt: skip
 
-    level: list[Phase] = [
-        (None if each[0] is None else 1.0, each[1]) for each in phases if not isinstance(each, str)
-    ]
+    def level(value: float, idle: float) -> str:
+        values = {None: None, 0: idle, 1: value}
+        return gauge(*((values[each[0]], each[1]) for each in phases if not isinstance(each, str)))
+
     found = {
-        name.format(*where): counter(*scaled(rate)) for name, rate in COUNTERS.items()
-    } | {
-        name.format(*where): gauge(*((value if there else None, last) for there, last in level))
-        for name, value in GAUGES.items()
-    }  # fmt: skip
+        **{name.format(*where): counter(*scaled(rate)) for name, rate in COUNTERS.items()},
+        **{name.format(*where): level(value, value) for name, value in GAUGES.items()},
+        **{name.format(*where): level(value, 0) for name, value in WORK.items()},
+    }
     for (metric, labels), (rate, seconds) in HISTOGRAMS.items():
         steady = [
             (phase[0] or 0.0, seconds, phase[1])

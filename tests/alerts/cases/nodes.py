@@ -482,7 +482,7 @@ CHUNKING: Final = Scenario(
                     Fires(
                         labels={"node_id": "n1"},
                         description="On node n1 5% of the messages take 750ms or longer to chunk,"
-                        " more than 0.5 s for 5 minutes.",
+                        " more than 500 ms for 5 minutes.",
                     ),
                 ),
             },
@@ -502,7 +502,7 @@ CHUNKING: Final = Scenario(
                     Fires(
                         labels={"node_id": "more"},
                         description="On node more 5% of the messages take 545.5ms or longer to"
-                        " chunk, more than 0.5 s for 5 minutes.",
+                        " chunk, more than 500 ms for 5 minutes.",
                     ),
                 ),
             },
