@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Rule = dict[str, Any]
 
 _WHOLE: Final = re.compile(
-    r"(?:Most\w+|(?:Node|Swarm|Collector)Absent|SwarmStalled|CollectorRestarts|AlertsGoNowhere"
-    r"|RulesFail|ReloadFailed|Storage\w+|LogStoreDrops|(?:fleet|collectors|\w+_target):.*"
+    r"(?:Most(?:Tasks|Work)\w+|(?:Node|Swarm)Absent|SwarmStalled|(?:fleet|collectors|\w+_target):.*"
     r"|(?:node|swarm):qudag_(?:node|swarm):.*|node:qudag_messages:(?:usual|changes6h|unbroken))$"
 )
 """Rules whose cases take hours of samples: broken as a whole, not in every small way."""
@@ -53,7 +52,7 @@ _MATCHERS: Final = {"=": "!=", "!=": "=", "=~": "!~", "!~": "=~"}
 
 _COMPARISON: Final = re.compile(r"(?<= )(?:>=|==|>|<)(?= )")
 _NUMBER: Final = re.compile(r"(?<![\w.:\[\"])\d+(?:\.\d+)?(?![\w.:\]\"])")
-_GROUPING: Final = re.compile(r"\b(?:by|on) \(([^)]*)\)")
+_GROUPING: Final = re.compile(r"\b(?:by|on) \(([^)]+)\)")
 _MATCHER: Final = re.compile(r"(?<=[{,])\w+(=~|!~|!=|=)\"")
 _SET_OPERATOR: Final = re.compile(r"(?<=\s)(?:and|or|unless)(?=\s)")
 
@@ -191,6 +190,10 @@ def survivors(candidates: Sequence[Mutant], files: dict[str, Any], folder: Path)
 Position = tuple[str, int, int]
 
 
+def _position(mutant: Mutant) -> Position:
+    return mutant.file, mutant.group, mutant.position
+
+
 def _name(rule: Rule) -> str:
     return str(rule.get("alert") or rule["record"])
 
@@ -246,7 +249,7 @@ def _with_readers(name: str, rules: dict[Position, Rule]) -> set[str]:
 
 
 def _watching(mutant: Mutant, needs: dict[str, set[Position]]) -> list[Scenario]:
-    where = (mutant.file, mutant.group, mutant.position)
+    where = _position(mutant)
     watching = [each for each in SCENARIOS if where in needs[each.name] and each.name not in _LONG]
     return sorted(
         watching, key=lambda each: (_name(mutant.rule) != each.name, len(needs[each.name]))
@@ -262,19 +265,43 @@ def _noticed(
     """Which of some mutants make their scenario fail."""
     tests = {}
     for number, (mutant, scenario) in enumerate(shown):
-        here = folder / str(number)
-        here.mkdir(parents=True)
-        test = {**_test(scenario.name), "rule_files": ["rules.yaml"]}
+        test = _test(scenario.name)
         needed = needs[scenario.name]
         if "record" in mutant.rule and not any("alert_rule_test" in case for case in test["tests"]):
+            test = {**test}
             needed = _narrow(test, mutant, _rules(scenario, files))
         rules = _pruned(scenario, files, needed, mutant)
-        # JSON is YAML, and written much faster.
-        (here / "rules.yaml").write_text(json.dumps(rules))
-        path = here / "test.yaml"
-        path.write_text(json.dumps(test))
-        tests[str(path)] = mutant
+        tests[_written(test, rules, folder / str(number))] = mutant
     return {tests[path] for path in failures(list(tests), folder)}
+
+
+def _written(test: dict[str, Any], rules: dict[str, Any], folder: Path) -> str:
+    """The path of a test beside its rules."""
+    folder.mkdir(parents=True)
+    # JSON is YAML, and written much faster.
+    (folder / "rules.yaml").write_text(json.dumps(rules))
+    path = folder / "test.yaml"
+    path.write_text(json.dumps({**test, "rule_files": ["rules.yaml"]}))
+    return str(path)
+
+
+def failing(scenarios: Sequence[Scenario], folder: Path) -> set[str]:
+    """The names of the scenarios that fail with the rules as they are, those that each needs."""
+    files = load()
+
+    def run(number: int) -> set[str]:
+        tests = {
+            _written(
+                _test(each.name), _pruned(each, files, _needed(each, files)), folder / each.name
+            ): each.name
+            for each in scenarios[number::_PROCESSES]
+        }
+        report = folder / f"report-{number}"
+        report.mkdir()
+        return {tests[path] for path in failures(list(tests), report)} if tests else set()
+
+    with ThreadPoolExecutor(_PROCESSES) as pool:
+        return set().union(*pool.map(run, range(_PROCESSES)))
 
 
 def _narrow(test: dict[str, Any], mutant: Mutant, rules: dict[Position, Rule]) -> set[Position]:
@@ -296,16 +323,17 @@ def _narrow(test: dict[str, Any], mutant: Mutant, rules: dict[Position, Rule]) -
 
 
 def _pruned(
-    scenario: Scenario, files: dict[str, Any], needed: set[Position], mutant: Mutant
+    scenario: Scenario,
+    files: dict[str, Any],
+    needed: set[Position],
+    mutant: Mutant | None = None,
 ) -> dict[str, Any]:
-    """The rules that a scenario needs, in order, with the mutant in its place."""
+    """The rules that a scenario needs, in order, with a mutant in its place."""
     groups = []
     for file in scenario.rules:
         for group, each in enumerate(files[file]["groups"]):
             rules = [
-                mutant.rule
-                if (file, group, position) == (mutant.file, mutant.group, mutant.position)
-                else rule
+                mutant.rule if mutant and (file, group, position) == _position(mutant) else rule
                 for position, rule in enumerate(each["rules"])
                 if (file, group, position) in needed
             ]

@@ -78,8 +78,10 @@ def series(node: str, swarm: str, situation: str) -> Series:
         ]  # fmt: skip
 
     def level(value: float, idle: float) -> str:
-        values = {None: None, 0: idle, 1: value}
-        return gauge(*((values[each[0]], each[1]) for each in phases if not isinstance(each, str)))
+        there = [each for each in phases if not isinstance(each, str)]
+        return gauge(
+            *((value if busy else None if busy is None else idle, last) for busy, last in there)
+        )
 
     found = {
         **{name.format(*where): counter(*scaled(rate)) for name, rate in COUNTERS.items()},

@@ -72,6 +72,11 @@ MOST_ABSENT: Final = Scenario(
             at={"35m45s": (), "36m15s": (_most("100%"),)},
         ),
         Case(
+            name="a Collector dies, and with it exactly half of what is heard",
+            series=joined(_nodes(2, 1, 40), _collector(30)),
+            at=silent(40, every=2, start=34),
+        ),
+        Case(
             name="a rollout of six nodes at once, each of which says that it ends",
             series=joined(
                 *(

@@ -29,6 +29,7 @@ def _failing(
 ) -> Scenario:
     """Each of some counters makes the alert fire, and it ends with the failures."""
     fires = Fires(labels=_LABELS, description=description)
+    before = f"{int(first.removesuffix('m')) - 1}m"
     return Scenario(
         name=name,
         rules=_RULES,
@@ -39,7 +40,7 @@ def _failing(
                 Case(
                     name=f"{metric} climbs",
                     series=series,
-                    at={"10m": (), first: (fires,), "38m": (fires,), "90m": ()},
+                    at={"10m": (), before: (), first: (fires,), "38m": (fires,), "90m": ()},
                 )
                 for metric, series in _counts(*metrics).items()
             ),

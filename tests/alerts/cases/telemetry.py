@@ -297,6 +297,21 @@ ABSENT: Final = Scenario(
     ),
 )
 
+_CRASHING: Final = Fires(
+    labels=_LABELS,
+    description="Collector gateway-0 (qudag-gateway) restarts again and again: 3 restarts within"
+    " half an hour.",
+)
+
+
+def _ending(job: str, count: int) -> Fires:
+    return Fires(
+        labels={"job": job, "seen": "names"},
+        description=f"Collectors of job {job} end again and again: {count} restarts within half an"
+        " hour.",
+    )
+
+
 RESTARTS: Final = Scenario(
     name="CollectorRestarts",
     rules=_RULES,
@@ -311,14 +326,9 @@ RESTARTS: Final = Scenario(
                 **elsewhere(_up(_GW, "gateway-0", (1, 90))),
             },
             at={
-                "13m": (),
-                "20m": (
-                    Fires(
-                        labels=_LABELS,
-                        description="Collector gateway-0 (qudag-gateway) restarts again and"
-                        " again: 3 restarts within half an hour.",
-                    ),
-                ),
+                "14m30s": (),
+                "14m45s": (_CRASHING,),
+                "20m": (_CRASHING,),
                 "60m": (),
             },
         ),
@@ -333,6 +343,15 @@ RESTARTS: Final = Scenario(
                     ).items()
                 },
                 **_up("crashing", "b", (1, 120)),
+                # And one of which nothing is left.
+                **_up("dark", "b", (1, 60)),
+                **{
+                    each: values
+                    for number in range(3)
+                    for each, values in _up(
+                        "dark", f"a{number}", (None, 54 + 2 * number), (1, 2)
+                    ).items()
+                },
                 **{
                     each: values
                     for name in "abc"
@@ -343,14 +362,10 @@ RESTARTS: Final = Scenario(
                 },
             },
             at={
-                **silent(41, every=2),
-                "50m": (
-                    Fires(
-                        labels={"job": "crashing", "seen": "names"},
-                        description="Collectors of job crashing end again and again: 7 restarts"
-                        " within half an hour.",
-                    ),
-                ),
+                **silent(40, every=2),
+                "41m15s": (_ending("crashing", 3),),
+                "50m": (_ending("crashing", 7),),
+                "72m": (_ending("dark", 4),),
                 "90m": (),
             },
         ),
