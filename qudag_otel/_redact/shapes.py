@@ -73,6 +73,29 @@ SHAPES: Final = (
         ),
         _BEHIND,
     ),
+    # Commands whose options of one letter hold a password, as a text or as a list of words.
+    Shape(
+        ("curl", "wget"),
+        re.compile(
+            r"(\b(?:curl|wget)\b[^\n]{0,400}?[ '\",]{1,4}(?:-u|--user|--proxy-user)[ '\",=]{0,4}"
+            r"[^\s:'\",]{0,100}:)[^\s'\",]+"
+        ),
+        _BEHIND,
+    ),
+    Shape(
+        ("sshpass", "mysql", "mariadb", "docker login", "redis-cli"),
+        re.compile(
+            r"(\b(?:(?:sshpass|mysql\w{0,9}|mariadb\w{0,9}|docker login)\b"
+            r"[^\n]{0,400}?[ '\",]{1,4}-p"
+            r"|redis-cli\b[^\n]{0,400}?[ '\",]{1,4}-a)[ '\",]{0,4})[^\s'\",]+"
+        ),
+        _BEHIND,
+    ),
+    # What crypt() and its like make of a password.
+    Shape(
+        ("$1$", "$2", "$5$", "$6$", "$y$", "$apr1$", "$argon2"),
+        re.compile(r"\$(?:1|2[abxy]?|5|6|y|apr1|argon2(?:id?|d))\$[\w./+=,$\-]{8,}"),
+    ),
     Shape(
         ("hooks.", "webhook"),
         re.compile(

@@ -38,7 +38,7 @@ _NAME: Final = re.compile(r"[\w.\-]*+")
 _LONGEST_NAME: Final = 256
 # A text without any of these has no name with a value, no URL and no word before a secret in it.
 _TELLING: Final = re.compile(
-    r"[=:>'\"%@]|--|[IiAa][Ss][ \t]|[Rr][Ee][Rr][ \t+]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]"
+    r"[=:>'\"%@$]|--| -[apu]|[IiAa][Ss][ \t]|[Rr][Ee][Rr][ \t+]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]"
 )
 # What separates a name from its value: name=, "name": , name['x'] =, name%3D, name>, 'name', 'x'.
 _SEPARATOR: Final = re.compile(
