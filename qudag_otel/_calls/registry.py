@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.metrics import Observation
 
-from qudag_otel._calls import plain
+from qudag_otel._calls import garbage, plain
 from qudag_otel._calls.site import Options, Site, Value
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import OTHER
@@ -125,6 +125,7 @@ def _forget() -> None:
 
 
 on_reset(_forget)
+garbage.watch()
 
 
 def _after_fork() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
+import os
 import signal
+import subprocess
+import sys
 import threading
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from opentelemetry import trace
@@ -237,9 +242,7 @@ def test_signal_handler_may_call_what_is_instrumented(telemetry: Captured) -> No
 def test_destructor_may_call_what_is_instrumented(telemetry: Captured) -> None:
     """Wherever the garbage collector runs it, also inside a drain."""
 
-    # Without a span: CPython 3.11 collects garbage inside of ContextVar.set(), and crashes where a
-    # destructor sets the same variable there, as any tracer does. From 3.12 on it does not.
-    @instrumented(name="destroyed", spans=False)
+    @instrumented(name="destroyed")
     def destroyed() -> None: ...
 
     class Cycle:
@@ -260,6 +263,78 @@ def test_destructor_may_call_what_is_instrumented(telemetry: Captured) -> None:
         gc.set_threshold(*threshold)
     gc.collect()
     assert telemetry.value("qudag.operation.duration", operation="destroyed") == 3000
+
+
+_HALF_WAY: Final = """
+import contextvars, gc
+from opentelemetry import trace
+from qudag_otel import instrumented
+
+kept = []
+
+@instrumented(name="destroyed")
+def destroyed():
+    kept.append([(None,) * size for size in range(1, 14)])  # takes what was freed, if anything
+
+class Cycle:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        destroyed()
+
+def arrange(phase):
+    Cycle()
+    gc.set_threshold(gc.get_count()[0] + phase)  # collects now, or so many allocations later
+
+@instrumented(name="interrupted")
+def operation(phase):
+    gc.set_threshold(10_000)
+    arrange(phase)
+
+def program():
+    others = [contextvars.ContextVar(str(number)) for number in range(40)]
+    for number, variable in enumerate(others):
+        variable.set(number)
+    for phase in [*range(24)] * 20:
+        gc.set_threshold(10_000)
+        arrange(phase)
+        operation(phase)
+        assert trace.get_current_span() is trace.INVALID_SPAN
+        assert [variable.get() for variable in others] == [*range(40)]
+
+contextvars.Context().run(program)
+gc.set_threshold(10_000)
+gc.collect()
+assert len(kept) == 960, len(kept)
+"""
+
+
+def test_destructor_inside_of_setting_a_variable_leaves_the_context_whole() -> None:
+    """Python 3.11 runs it half-way, and frees what `ContextVar.set` and `reset` still use."""
+    environment = {**os.environ, "PYTHONMALLOC": "debug"}  # what is freed is overwritten
+    ended = subprocess.run(
+        [sys.executable, "-c", _HALF_WAY],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_context_of_a_collection_is_not_kept_past_the_next(telemetry: Captured) -> None:
+    """What an application puts into a context lives no longer than without us."""
+    del telemetry
+
+    class Value: ...
+
+    def program() -> weakref.ref[Value]:
+        variable = contextvars.ContextVar[Value]("variable")
+        value = Value()
+        variable.set(value)
+        gc.collect()
+        return weakref.ref(value)
+
+    value = contextvars.Context().run(program)
+    gc.collect()
+    assert value() is None
 
 
 def test_number_of_sites_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
