@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,11 @@ def scope_version() -> str:
         return version("qudag-otel")
     except PackageNotFoundError:  # imported from a source tree that was never installed
         return "0"
+
+
+if hasattr(os, "register_at_fork"):
+    # A child must not inherit another thread's half-done import: its lock is never released there.
+    os.register_at_fork(before=scope_version)
 
 
 class _Made:

@@ -338,3 +338,22 @@ def test_no_module_is_loaded_by_a_thread(tmp_path: Path, receiver: Receiver, pro
         environment(receiver, protocol),
     )
     assert out == "[]\n"
+
+
+def test_fork_before_the_first_measurement_inherits_no_half_done_import(tmp_path: Path) -> None:
+    """What is loaded on first use is loaded before a fork: another thread may be at it."""
+    out, _ = programs.run(
+        tmp_path,
+        """
+        import os, sys
+        from qudag_otel._series.instruments import scope_version
+
+        assert scope_version.cache_info().currsize == 0
+        child = os.fork()
+        if not child:
+            os._exit(scope_version.cache_info().currsize)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        """,
+        {},
+    )
+    assert out.strip() == "1"
