@@ -207,10 +207,10 @@ class FastSpan(OwnContext, Span):
             self._do(ops.exception(exception, attributes, timestamp, escaped=escaped))
 
     def _do(self, operation: tuple[Any, ...]) -> None:
+        if not self.flags & SAMPLED and operation[0] is not ops.STATUS:
+            return  # nobody will see it, but the status is the call's outcome as well
         more = self.more
         if more is None:
-            if not self.flags & SAMPLED and operation[0] is not ops.STATUS:
-                return  # nobody will see it, but the status is the call's outcome as well
             if not self.ended:
                 self.more = [operation]
         elif not self.ended:
