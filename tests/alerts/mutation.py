@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Rule = dict[str, Any]
 
 _WHOLE: Final = re.compile(
-    r"(?:Most(?:Tasks|Work)\w+|(?:Node|Swarm)Absent|SwarmStalled|(?:fleet|collectors|\w+_target):.*"
+    r"(?:Most(?:Tasks|Work)\w+|SwarmStalled|(?:fleet|collectors|\w+_target):.*"
     r"|(?:node|swarm):qudag_(?:node|swarm):.*|node:qudag_messages:(?:usual|changes6h|unbroken))$"
 )
 """Rules whose cases take hours of samples: broken as a whole, not in every small way."""
@@ -223,8 +223,15 @@ def _named(text: str) -> set[str]:
 def _needed(scenario: Scenario, files: dict[str, Any]) -> set[Position]:
     """Where the rules are that a scenario's expectations depend on."""
     rules = _rules(scenario, files)
-    alerts = {where for where, rule in rules.items() if rule.get("alert") == scenario.name}
-    return _with_inputs(alerts, rules) if alerts else set(rules)
+    asked = {
+        word
+        for case in _test(scenario.name)["tests"]
+        for each in case.get("promql_expr_test", ())
+        for word in re.findall(r"[\w:]+", each["expr"])
+    }
+    names = {scenario.name} | asked
+    named = {where for where, rule in rules.items() if _name(rule) in names}
+    return _with_inputs(named, rules) if named else set(rules)  # or any alert
 
 
 def _with_inputs(needed: set[Position], rules: dict[Position, Rule]) -> set[Position]:
