@@ -139,11 +139,11 @@ test-python: .venv/.synced ## the tests without servers on another Python: make 
 	PYTHON="$$python" .ci/environment "$(CACHE)" ".venv-$$version" && \
 	".venv-$$version/bin/python" $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
 
-# In an environment of its own: what changes code for a living stays out of the one that runs it.
 .PHONY: mutants-alerts
 mutants-alerts: .venv/.synced ## do the alerts' cases notice a changed rule? ARGS="Node Swarm": those rules alone
 	@$(BIN)/python -m tests.alerts.unnoticed $(ARGS)
 
+# In an environment of its own: what changes code for a living stays out of the one that runs it.
 .PHONY: mutants
 mutants: .venv/.synced ## do the tests notice a changed line? ARGS="--seed 2 --count 100 --room node"; hours
 	@PYTHON=$(BIN)/python .ci/environment "$(CACHE)" .venv-mutants requirements/mutants.txt
