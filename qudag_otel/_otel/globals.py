@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
@@ -100,6 +100,17 @@ def _follow(proxy: Any, provider: Any) -> None:
         proxy._real_meter_provider = None
     else:
         proxy.on_set_meter_provider(provider)
+
+
+def release(meter: object) -> None:
+    """Have the API forget a meter that was made while no provider was set, and its instruments.
+
+    It would make them anew for each provider that is ever set.
+    """
+    of = _globals_of("metrics")
+    waiting: Any = None if of is None else getattr(getattr(of.module, of.proxy), "_meters", None)
+    if isinstance(waiting, list) and meter in waiting:
+        cast("list[object]", waiting).remove(meter)
 
 
 def reset_api_globals() -> None:

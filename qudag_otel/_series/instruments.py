@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 
+from qudag_otel._otel.globals import release
 from qudag_otel._otel.measure import collecting
 from qudag_otel._series import drains
 from qudag_otel._warnings import warn_once
@@ -93,8 +94,10 @@ def follow() -> None:
 
 def forget() -> None:
     """Make all instruments anew when they are next used."""
-    global _made  # noqa: PLW0603 - see above
-    _made = None
+    global _made
+    made, _made = _made, None
+    if made is not None:
+        release(made.meter)
 
 
 def instrument(metric: Metric) -> Any:

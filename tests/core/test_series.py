@@ -472,3 +472,22 @@ def test_disabled_series_record_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     with capture() as telemetry:
         one.add(1)
         assert telemetry.value(m.POOL_HITS.name) == 1
+
+
+@pytest.mark.usefixtures("_no_provider")
+def test_instruments_of_before_a_reset_do_not_pile_up() -> None:
+    """What was made while no provider was set is not made anew for every later provider."""
+    asked: list[str] = []
+
+    class Provider(NoOpMeterProvider):
+        def get_meter(self, name: str, *args: Any, **options: Any) -> Meter:
+            asked.append(name)
+            return super().get_meter(name, *args, **options)
+
+    for _ in range(20):
+        series(m.POOL_HITS, pool_type="p").add(1)
+        otel_globals.reset_api_globals()
+        instruments.reset()
+    metrics.set_meter_provider(Provider())
+
+    assert asked.count(instruments.SCOPE) <= 1
