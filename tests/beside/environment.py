@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 APPS = Path(__file__).with_name("apps")
 LOCK = ROOT / "requirements" / "contrib.txt"
 DEADLINE_SECONDS = 30
+# Who runs the tests may ignore Ctrl-C, as a shell does for what it starts in the background, and a
+# program that was started so never hears it.
+HEARING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 COMMANDS = ("opentelemetry-instrument", "celery", "django-admin", "gunicorn", "uvicorn")
 
 
@@ -83,7 +89,13 @@ class Environment:
         written = folder / f"{arguments[0]}-{len(arguments)}.txt"
         with written.open("wb") as output:
             process = subprocess.Popen(
-                [self.python.with_name("opentelemetry-instrument"), *arguments],
+                [
+                    self.python,
+                    "-Ic",
+                    HEARING,
+                    self.python.with_name("opentelemetry-instrument"),
+                    *arguments,
+                ],
                 cwd=APPS,
                 env={
                     "PATH": f"{self.python.parent}:/usr/bin:/bin",

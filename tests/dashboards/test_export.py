@@ -204,7 +204,7 @@ def test_export_without_the_right_token_names_the_variable(token: str, tmp_path:
     """A refused token is exit code 1 and a remedy; the token itself is not in it."""
     with Grafana().serving() as grafana:
         result = _export("--url", grafana.url, folder=tmp_path, **({TOKEN: token} if token else {}))
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr == (
         f"qudag-otel dashboards: {grafana.url} answers 401: set {TOKEN} to the token of a service "
@@ -241,7 +241,7 @@ def test_what_grafana_refuses_is_told_in_a_sentence(
     """Exit code 1, one line that says what to do, no token, and no further request."""
     with grafana.serving():
         result = _export("--url", grafana.url, folder=tmp_path, **{TOKEN: SECRET})
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert sentence in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert SECRET not in result.stderr + result.stdout
@@ -254,7 +254,7 @@ def test_no_grafana_at_the_url_is_told_in_a_sentence(tmp_path: Path) -> None:
         reserved.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers there
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
         result = _export("--url", url, folder=tmp_path, **{TOKEN: SECRET})
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.startswith(f"qudag-otel dashboards: cannot reach {url}: ")
     assert "refused" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -267,7 +267,7 @@ def test_no_grafana_at_the_url_is_told_in_a_sentence(tmp_path: Path) -> None:
 def test_url_that_is_none_is_told_in_a_sentence(url: str, tmp_path: Path) -> None:
     """What cannot be a URL is refused before anything is sent."""
     result = _export("--url", url, folder=tmp_path, **{TOKEN: SECRET})
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert f"--url {url!r} is no URL: " in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -284,7 +284,7 @@ def test_token_that_no_header_can_hold_is_not_printed(token: str, tmp_path: Path
     """What cannot be a token is refused with the variable's name, and neither sent nor shown."""
     with Grafana().serving() as grafana:
         result = _export("--url", grafana.url, folder=tmp_path, **{TOKEN: token})
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert f"{TOKEN} holds something else than a token" in result.stderr
     assert SECRET not in result.stderr + result.stdout
     assert grafana.paths == []
@@ -305,6 +305,6 @@ def test_server_of_another_kind_is_told_in_a_sentence(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         result = _export("--url", url, folder=tmp_path, **{TOKEN: SECRET})
         thread.join()
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert url in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -113,7 +113,7 @@ def test_picture_without_prometheus_is_refused_in_a_sentence(tmp_path: Path) -> 
             ("http://[", "--prometheus 'http://[' is no URL: "),
         ):
             result = run("dashboards", "picture", "-o", str(output), "--prometheus", address)
-            assert result.returncode == 1
+            assert result.returncode == 2
             assert result.stderr.startswith(f"qudag-otel dashboards: {sentence}")
             assert len(result.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

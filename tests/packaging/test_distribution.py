@@ -48,8 +48,10 @@ with configure(prometheus_port=0, traces_exporter="none", logs_exporter="none") 
     print(urlopen(telemetry.metrics_url).read().decode())
 """
 
-# The stack's files; its Dockerfile is written for the version, the Makefile's part stays behind.
-_STACK = {*_files.files(), "collector-config/stack.mk"} - {"Dockerfile"}
+# The stack's files and the chart's own; the Dockerfile is written for the version, the Makefile's
+# part stays behind.
+_CHART = {f"collector-config/kubernetes/{name}" for name in _files.chart() if "files/" not in name}
+_STACK = {*_files.files(), *_CHART, "collector-config/stack.mk"} - {"Dockerfile"}
 
 
 def _names(wheel: Path) -> set[str]:
