@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.util.types import AttributeValue
 
+_GIVE_BACK_SECONDS: Final = 1.0  # for threads of a set-up that failed; they have nothing to send
 _SDK_LOGGER: Final = logging.getLogger("opentelemetry")
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -153,7 +154,7 @@ def configure(
                 else:
                     _start(telemetry, arguments, sigterm=sigterm)
             except BaseException:
-                telemetry.shutdown(0)
+                telemetry.shutdown(_GIVE_BACK_SECONDS)
                 _current = telemetry if telemetry.has_set_providers else None
                 raise
         instruments.rebind(disabled=settings[v.SDK_DISABLED])
