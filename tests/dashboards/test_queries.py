@@ -43,12 +43,16 @@ def filled(pipeline: Pipeline) -> Iterator[Pipeline]:
         "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
     }
+    assert pipeline.jaeger.url  # started now: what the gateway sends is on a panel, too
+    assert pipeline.logs.url
     faults = ("--fault", "error-burst=0.05", "--fault", "cold-cache=2")
     with running("demo", "--headless", "--nodes", "2", "--rate", "30", *faults, **variables):
 
         def arrived() -> None:
             assert pipeline.prometheus.query("sum(node:qudag_messages:rate5m) > 0")
             assert pipeline.prometheus.query("sum(rate(qudag_errors_total[1m])) > 0")
+            for sent in ("spans", "log_records"):
+                assert pipeline.prometheus.query(f"otelcol_exporter_sent_{sent}_total > 0")
 
         eventually(arrived, timeout=120)
         time.sleep(20)  # long enough for two points of a rate over the export interval
@@ -85,12 +89,12 @@ def _is_answered(one: Asked, pipeline: Pipeline) -> bool:
 
 
 # What a run of a minute does not have: a day or a week of history, objectives that somebody
-# declared, telemetry that was lost, a node that fell silent. The alerts' unit tests fill these.
-# Nor is a real node watched here: tests/node has those.
+# declared, telemetry that was lost, a node that ended or fell silent. The alerts' unit tests fill
+# these. Nor is a real node watched here: tests/node has those.
 ABSENT = re.compile(
     r":(adaptive|robust)_|:yesterday|:last_week|:median1d|:expected_|qudag_objective_"
     r"|_send_failed_|_enqueue_failed_|last_over_time\(qudag_message_throughput"
-    r"|qudag_node_|component=\"node\""
+    r"|qudag_node_|component=\"node\"|qudag_process_ended|error_type!=\"\""
 )
 
 
