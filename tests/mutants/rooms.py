@@ -17,12 +17,27 @@ ROOMS: Final = {
     "fast": Room(
         ("qudag_otel/sdk/fast/*.py", "qudag_otel/_otel/*.py"), ("tests/core", "tests/sdk")
     ),
+    "series": Room(
+        ("qudag_otel/_series/*.py",),
+        ("tests/core/test_series.py", "tests/core/test_instruments.py", "tests/recorders"),
+    ),
+    "redact": Room(("qudag_otel/_redact/*.py",), ("tests/redact",)),
+    "query": Room(("qudag_otel/_query/*.py",), ("tests/query",)),
     "settings": Room(("qudag_otel/sdk/settings/*.py",), ("tests/sdk/test_settings.py",)),
     "export": Room(
         ("qudag_otel/sdk/export/*.py",),
-        ("tests/sdk/test_signals.py", "tests/sdk/test_otlp.py", "tests/sdk/test_ending.py"),
+        (
+            "tests/sdk/test_signals.py",
+            "tests/sdk/test_otlp.py",
+            "tests/sdk/test_ending.py",
+            "tests/sdk/test_delivery.py",
+            "tests/sdk/test_receivers.py",
+        ),
     ),
-    "prometheus": Room(("qudag_otel/sdk/prometheus/*.py",), ("tests/sdk/test_prometheus.py",)),
+    "prometheus": Room(
+        ("qudag_otel/sdk/prometheus/*.py",),
+        ("tests/sdk/test_prometheus.py", "tests/sdk/test_door.py", "tests/sdk/test_workers.py"),
+    ),
     "wrappers": Room(
         ("instrumentation/opentelemetry/instrumentation/qudag/*.py",), ("tests/instrumentation",)
     ),
