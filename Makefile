@@ -43,7 +43,7 @@ venv: .venv/.synced ## make or refresh .venv
 # -- the checks
 
 .PHONY: test
-test: check servers unit integration coverage ## everything: check, then all tests with coverage
+test: check servers unit integration ## everything: check, then all tests
 	$(say) 'all checks passed'
 
 .PHONY: check
@@ -102,14 +102,10 @@ servers: .venv/.synced ## build the real servers from Go modules, once, outside 
 	@$(BIN)/python -m tests.servers build || { [ "$(CI)" != true ] || exit 1; \
 	  echo 'the tests that need what is missing are left out; in CI they would fail'; }
 
-# Coverage starts with the interpreter, before pytest loads its plugins, of which ours is one; in
-# the workers, too, but not in the programs that tests start: see conftest.py.
-MEASURED := COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" $(BIN)/python
 .PHONY: unit
 unit: .venv/.synced ## the tests that need no server
 	$(say) 'tests without servers'
-	@rm -f .coverage .coverage.*
-	@$(MEASURED) $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
 
 # The newest and the oldest OpenTelemetry that pyproject.toml allows, each in a cached environment.
 CORE := tests/core tests/kit tests/recorders tests/sdk tests/instrumentation
@@ -123,11 +119,11 @@ test-otel: .venv/.synced ## the core of the tests with the oldest and the newest
 	    $(CORE) $(ARGS) || exit 1; \
 	done
 
-# One after another: the servers take both cores.
+# They wait more than they work: two at a time take little more than half the time.
 .PHONY: integration
 integration: .venv/.synced servers ## the tests with real servers
 	$(say) 'tests with real servers'
-	@$(MEASURED) $(PYTEST) -m servers $(ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) --dist loadfile -m servers $(ARGS)
 
 # Another Python has an environment of its own beside .venv; PYTHON is a version, such as 3.13.
 .PHONY: test-python
@@ -138,6 +134,16 @@ test-python: .venv/.synced ## the tests without servers on another Python: make 
 	printf '\n== tests without servers on %s\n' "$$($$python -VV)"; \
 	PYTHON="$$python" .ci/environment "$(CACHE)" ".venv-$$version" && \
 	".venv-$$version/bin/python" $(PYTEST) -n $(WORKERS) --dist loadfile -m 'not servers' $(ARGS)
+
+# Both ends of the versions that adapters support, psycopg's pools among them, each in a cached
+# environment.
+.PHONY: test-adapters
+test-adapters: .venv/.synced servers ## the adapters with the oldest and the newest libraries they support
+	@for end in lowest highest; do \
+	  python=$$(.ci/adapters $$end "$(CACHE)") || exit 1; \
+	  printf '\n== adapters with the %s versions\n' "$$end"; \
+	  $$python $(PYTEST) -p no:cacheprovider tests/adapters $(ARGS) || exit 1; \
+	done
 
 .PHONY: mutants-alerts
 mutants-alerts: .venv/.synced ## do the alerts' cases notice a changed rule? ARGS="Node Swarm": those rules alone
@@ -152,10 +158,24 @@ mutants: .venv/.synced ## do the tests notice a changed line? ARGS="--seed 2 --c
 .PHONY: stress
 stress: .venv/.synced ## ends at random moments, thousands of times, and every way to run workers (half an hour)
 	$(say) 'random ends and all deployments'
-	@QUDAG_STRESS=1 $(BIN)/python $(PYTEST) --timeout 3600 tests/sdk/test_stress.py tests/sdk/test_deployments.py $(ARGS)
+	@QUDAG_STRESS=1 $(BIN)/python $(PYTEST) --timeout 3600 -o faulthandler_timeout=0 tests/sdk/test_stress.py tests/sdk/test_deployments.py $(ARGS)
 
+.PHONY: faults
+faults: .venv/.synced servers ## every promise under faults, beside the plain SDK, in docs/guarantees.md; ARGS="--rows outage"
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+SECONDS ?= 3600
+.PHONY: soak
+soak: .venv/.synced ## an hour of load with restarts, outages and scrapes; from SECONDS=1200 on it draws docs/soak.svg
+	@$(BIN)/python -m tests.faults.soak --seconds $(SECONDS)
+
+# Measuring takes a third as long again, and fails nothing: it is asked for. Coverage starts with the
+# interpreter, before pytest loads its plugins, of which ours is one; in the workers, too, but not in
+# the programs that tests start: see conftest.py.
 .PHONY: coverage
-coverage:
+coverage: .venv/.synced ## all tests, measured: which lines does no test run?
+	@rm -f .coverage .coverage.*
+	@COVERAGE_PROCESS_START="$(CURDIR)/pyproject.toml" $(MAKE) unit integration
 	$(say) 'coverage'
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
@@ -173,6 +193,10 @@ bench-check: .venv/.synced ## compare the ratios with the goals, and name what i
 .PHONY: bench-pipeline
 bench-pipeline: .venv/.synced servers ## what the gateway carries: a table in docs/operating.md (ARGS=--short writes nothing)
 	@$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+.PHONY: fleet
+fleet: .venv/.synced servers ## 200 nodes, the rules and the pager, in docs/operating.md; ARGS="--nodes 25 --scale 60"
+	@$(BIN)/python -m tests.fleet $(ARGS)
 
 # -- the site
 

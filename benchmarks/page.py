@@ -76,6 +76,27 @@ INTRODUCTION: Final = """\
 W3,W4"`. Only ratios mean something on another machine.
 """
 
+WHERE: Final = {
+    "W4": "Of an acquisition, the opening and ending of the span is the largest part; then the wrapper itself and the "
+    "ledger of who holds a connection. What is counted waits with the span. "
+    '`python -m benchmarks.profile "pool acquire and release"`',
+    "W5": "Of a message, the opening and ending of the span is the largest part (`python -m benchmarks.profile "
+    '"message send"`). Of a chunk, its bytes are summed while they are there. A task has two spans in two functions '
+    "made for it, a record of who tells of its end, and a counter and a histogram at that end, which comes when it comes "
+    '(`python -m benchmarks.profile "swarm submit to completion"`).',
+    "W6": "A watched coroutine function is a second coroutine around the first: where little is added, it shows.",
+    "W7": "`trace.get_current_span()` of OpenTelemetry's API is a large part of what such a call costs, whoever made the "
+    "span.",
+    "W8": "Class, text, causes and places in the code are read while the exception is there, and only these are kept.",
+    "W9": "A call is two readings of a clock, a trace id, an object that is span and context, two changes of the "
+    "context and one append, none of them most of it. Opening and ending are two functions that all kinds of callable "
+    "share; written out in each they would cost less.",
+    "W13": "A span that nobody exports is opened all the same, as what is logged or called inside may ask for it: the "
+    "context that makes it findable and the object are the price. What nobody asks is better decorated with "
+    "`spans=False`.",
+}
+"""Where the time of a row goes that misses its goal, and the command that shows it."""
+
 METHOD: Final = """\
 ## How it is measured
 
@@ -131,6 +152,7 @@ def markdown(found: dict[str, float], rows: tuple[str, ...] = ROWS) -> str:
         "## Goals",
         "",
         *_table([goal for goal in goals if goal.row not in WHOLE], found),
+        *_where(goals, found),
         *(line for title, _ in SECTIONS for line in _figures(title, found)),
         "",
         METHOD,
@@ -159,6 +181,12 @@ def _table(goals: list[Goal], found: dict[str, float]) -> list[str]:
             f"| {goal.row} | {goal.name} | {_number(goal.ratio(found))} | {sign} {goal.most:g} | {far} | {met} |"
         )
     return lines
+
+
+def _where(goals: list[Goal], found: dict[str, float]) -> list[str]:
+    rows = dict.fromkeys(goal.row for goal in goals if not goal.met(found))
+    lines = [f"- {row}: {WHERE[row]}" for row in rows if row in WHERE]
+    return ["", "## Where a goal is missed", "", *lines] if lines else []
 
 
 def _number(ratio: float) -> str:

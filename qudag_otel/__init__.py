@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from qudag_otel._calls.api import instrumented as instrumented
+    from qudag_otel._calls.operation import Operation as Operation
     from qudag_otel.component import ConformanceError as ConformanceError
     from qudag_otel.component import MonitoredComponent as MonitoredComponent
     from qudag_otel.component import check_conformance as check_conformance
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from qudag_otel.logs import get_logger as get_logger
     from qudag_otel.logs import log_to_stderr as log_to_stderr
     from qudag_otel.objectives import Objective as Objective
+    from qudag_otel.process import watch_event_loop as watch_event_loop
     from qudag_otel.propagation import ContextProcessPoolExecutor as ContextProcessPoolExecutor
     from qudag_otel.propagation import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from qudag_otel.propagation import carry_context as carry_context
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOMES: Final = {
     "qudag_otel._calls.api": ("instrumented",),
+    "qudag_otel._calls.operation": ("Operation",),
     "qudag_otel.component": (
         "ConformanceError",
         "MonitoredComponent",
@@ -59,6 +62,7 @@ _HOMES: Final = {
         "log_to_stderr",
     ),
     "qudag_otel.objectives": ("Objective",),
+    "qudag_otel.process": ("watch_event_loop",),
     "qudag_otel.propagation": (
         "ContextProcessPoolExecutor",
         "ContextThreadPoolExecutor",

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from qudag_otel._series.instruments import SCOPE, instrument, meter, scope_version, tracer
+from qudag_otel._series.instruments import (
+    SCOPE,
+    Names,
+    exported,
+    instrument,
+    meter,
+    scope_version,
+    tracer,
+)
 from qudag_otel._series.labels import Labels, check, complete
 from qudag_otel._series.observers import Observer, observe, observe_raw
 from qudag_otel._series.own import Counter, Gauge, Histogram, counter, declared, gauge, histogram
-from qudag_otel._series.registry import on_reset, rebind, reset, series
+from qudag_otel._series.registry import begin_with, on_reset, rebind, reset, series
 from qudag_otel._series.series import Series
 
 __all__ = [
@@ -15,12 +23,15 @@ __all__ = [
     "Gauge",
     "Histogram",
     "Labels",
+    "Names",
     "Observer",
     "Series",
+    "begin_with",
     "check",
     "complete",
     "counter",
     "declared",
+    "exported",
     "gauge",
     "histogram",
     "instrument",

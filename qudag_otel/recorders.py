@@ -21,7 +21,6 @@ from qudag_otel.errors import error_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
 __all__ = [
@@ -91,7 +90,7 @@ class timed:  # noqa: N801 - reads as a function, like contextlib's own
     def __enter__(self) -> Self:
         if self._name is None:
             raise TypeError('a block needs a name: with timed("name"): ...')
-        self._block: AbstractContextManager[None] = instrumented.block(
+        self._block = instrumented.block(
             self._name,
             component=self._component or self._module,
             attributes=self._attributes,
@@ -239,7 +238,7 @@ def record_cache_eviction(
 
     Args:
         cache_type: The cache.
-        reason: "capacity", "expired", "memory" or "explicit".
+        reason: "capacity", "expired", "memory_pressure" or "explicit".
         count: How many left.
         node_id: The node; by default the process's.
     """

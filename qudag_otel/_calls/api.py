@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar, overload
 
+from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind
 
+from qudag_otel._calls import operation
 from qudag_otel._calls.decorate import EXCLUDED, Request, decorate
+from qudag_otel._calls.operation import Operation
+from qudag_otel._calls.plain import SILENT
 from qudag_otel._calls.registry import disabled
+from qudag_otel._calls.site import Options
+from qudag_otel._otel.context import detach, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from opentelemetry.trace import Link
 
-    from qudag_otel._calls.site import Call, Site, Value
+    from qudag_otel._calls.site import Call, Site, Value, Values
     from qudag_otel.objectives import Objective
 
 P = ParamSpec("P")
@@ -97,7 +101,7 @@ class Instrumented:
         return apply if target is None else apply(target)
 
     @overload
-    def block(self, name: str, /) -> AbstractContextManager[None]: ...
+    def block(self, name: str, /) -> Block: ...
     @overload
     def block(
         self,
@@ -112,10 +116,12 @@ class Instrumented:
         metrics: bool = True,
         spans: bool = True,
         objective: Objective | None = None,
-    ) -> AbstractContextManager[None]: ...
+    ) -> Block: ...
 
-    def block(self, name: str, /, **options: Any) -> AbstractContextManager[None]:
-        """Measure and trace a piece of code: `with instrumented.block("name"): ...`.
+    def block(self, name: str, /, **options: Any) -> Block:
+        """Measure and trace a piece of code: `with instrumented.block("name") as op: ...`.
+
+        `async with` does the same. `op` is the `Operation`, as `current()` gives it.
 
         Args:
             name: The operation. Name it after code, not after data: each name is a series.
@@ -128,15 +134,17 @@ class Instrumented:
         if not options:
             site = _blocks.get((name, module))
             if site is not None:
-                return Block(site)
+                return _block(site)
         if disabled():
-            return contextlib.nullcontext()
+            return _block(_SILENT)
         if "capture" in options:
             raise TypeError("a block has no arguments to capture; use attributes=")
         site = Request(name=name, **options).site(qualified=name, module=module)
         if not options and len(_blocks) < _BLOCKS_LIMIT:
             _blocks[name, module] = site
-        return Block(site)
+        return _block(site)
+
+    current = staticmethod(operation.current)
 
     @staticmethod
     def exclude(method: T) -> T:
@@ -145,18 +153,17 @@ class Instrumented:
         return method
 
 
-class Block:
-    """One `with` statement's call."""
+class Block(Operation):
+    """One `with` or `async with` statement's call."""
 
-    __slots__ = ("_call", "_site")
+    __slots__ = ("site",)
 
-    _call: Call
+    site: Site
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def __enter__(self) -> None:
-        self._call = self._site.start(None)
+    def __enter__(self) -> Self:
+        start = self.site.start  # apart: CPython calls what a slot holds more slowly
+        self._call = start(None)
+        return self
 
     def __exit__(
         self,
@@ -169,7 +176,59 @@ class Block:
         else:
             self._call.fail(error)
 
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
 
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+class SpanlessBlock(Block):
+    """A block without a span: the context tells nobody but `current()` of it."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> Self:
+        call = self._call = self.site.start(None)
+        self._token = context_api.attach(inside(call, None, context_api.get_current()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        detach(self._token)
+        super().__exit__(kind, error, trace)
+
+
+def _block(site: Site) -> Block:
+    # Without an `__init__`, which would be a fifth of an empty block.
+    made = Block() if site.options.spans else SpanlessBlock()
+    made.site = site
+    made._call = SILENT  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - its maker
+    return made
+
+
+class _SilentSite:
+    """Stands for the site of a block while telemetry is off."""
+
+    options = Options(operation="")
+
+    @staticmethod
+    def start(values: Values) -> Call:
+        """A call that leaves nothing."""
+        del values
+        return SILENT
+
+
+_SILENT: Final[Any] = _SilentSite()
 _BLOCKS_LIMIT: Final = 10_000
 _blocks: dict[tuple[str, str], Site] = {}
 

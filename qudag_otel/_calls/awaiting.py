@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
 from types import CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
+
+from qudag_otel._calls.pending import Pending, has, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from qudag_otel._calls.pending import End
     from qudag_otel._calls.site import Call
-
-End: TypeAlias = Callable[[Any, BaseException | None], None]
-"""Ends a call, given what was awaited, or the exception."""
 
 _PLAIN_LIMIT: Final = 1000
 plain: Final[set[type]] = {
@@ -41,9 +40,12 @@ def awaits(result: Any) -> bool:
     return False
 
 
-def has(kind: type, method: str) -> bool:
-    """Whether Python finds a special method of a class: never by what its metaclass says."""
-    return any(method in vars(base) for base in kind.__mro__)
+def waits(result: Any) -> bool:
+    """The same; False where the class of a result, or its attributes, are odd enough to raise."""
+    try:
+        return awaits(result)
+    except Exception:  # noqa: BLE001 - any class of the application
+        return False
 
 
 def _class(result: object) -> type:
@@ -90,29 +92,6 @@ def later(call: Call, result: Any, end: End) -> Any:
     return awaited(result, Pending(call, end))
 
 
-class Pending:
-    """A call whose awaitable nobody has awaited yet; if nobody ever does, it ends by itself."""
-
-    __slots__ = ("_awaitable", "call", "end")
-
-    def __init__(self, call: Call, end: End, awaitable: Any = None) -> None:
-        self.call = call
-        self.end: End | None = end
-        self._awaitable = awaitable
-
-    def take(self) -> End | None:
-        """What ends the call, for the first who awaits; None for all others."""
-        end, self.end, self._awaitable = self.end, None, None
-        return end
-
-    def __del__(self) -> None:
-        awaitable, end = self._awaitable, self.take()
-        if awaitable is not None:
-            awaitable.close()  # who dropped or closed what stands for it is told by that
-        if end is not None:
-            end(None, None if awaitable is None else GeneratorExit())
-
-
 async def _coroutine(pending: Pending, awaitable: Any) -> Any:
     end = pending.take() or _nothing
     pending.call.resume()
@@ -127,26 +106,6 @@ async def _coroutine(pending: Pending, awaitable: Any) -> Any:
 
 def _nothing(_: Any, error: BaseException | None) -> None:
     """The end of what ended before."""
-
-
-def steps_of(pending: Pending, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """The steps of an awaitable, with the call current; its end is the call's.
-
-    Args:
-        pending: The call; if another has awaited it already, this adds nothing.
-        steps: What the awaitable's `__await__` gave.
-    """
-    end = pending.take()
-    if end is None:
-        return (yield from steps)
-    pending.call.resume()
-    try:
-        result = yield from steps
-    except BaseException as error:
-        end(None, error)
-        raise
-    end(result, None)
-    return result
 
 
 @types.coroutine

@@ -9,12 +9,13 @@ from qudag_otel._calls.arguments import reader, signature
 from qudag_otel._redact import Verdict, rendered, verdict
 
 if TYPE_CHECKING:
-    from qudag_otel._calls.site import Values
+    from qudag_otel._calls.site import Value, Values
 
 Capture: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], "Values"]
 
 PREFIX: Final = "qudag.argument."
-_LIMIT: Final = 256
+LIMIT: Final = 256
+"""Characters that are kept of an argument. A shorter text is kept whole, and masked at export."""
 _NUMBERS: Final = frozenset({bool, int, float})
 
 
@@ -36,19 +37,30 @@ def capturing(function: Callable[..., Any], names: Sequence[str]) -> Capture | N
             f"capture= names {unknown[0]!r}, but {function!r} has "
             f"({', '.join(parameters.parameters)})"
         )
-    unjudged = tuple(verdict(name) is Verdict.PLAIN for name in names)
     read = reader(parameters, getattr(function, "__qualname__", "call"), names)
+    harmless = all(verdict(name) is Verdict.PLAIN for name in names)
 
     def capture(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Values:
         if read is None:
             return None
         try:
             found = read(*args, **kwargs)
-            return tuple(
-                value if plain and type(value) in _NUMBERS else rendered(value, _LIMIT, name=name)
-                for name, plain, value in zip(names, unjudged, found, strict=True)
-            )
+            if not (harmless and all(map(_kept, found))):
+                found = tuple(map(shown, names, found))
         except Exception:  # noqa: BLE001 - the call itself says what is wrong with its arguments
             return None
+        return found
 
     return capture
+
+
+def _kept(value: object) -> bool:
+    """Whether an argument can wait as it is: it cannot change, and is not long."""
+    return type(value) in _NUMBERS or (type(value) is str and len(value) <= LIMIT)
+
+
+def shown(name: str, value: Any) -> Value:
+    """What an argument is exported as."""
+    if type(value) in _NUMBERS and verdict(name) is Verdict.PLAIN:
+        return value  # type: ignore[no-any-return]  # one of these
+    return rendered(value, LIMIT, name=name)

@@ -74,6 +74,10 @@ class Request:
                 "choose another one, such as one with your own prefix"
             )
 
+    def decorate(self, target: Any) -> Any:
+        """The target, instrumented with these options; what stands for one asks when copied."""
+        return decorate(target, self)
+
     def site(self, *, qualified: str, module: str) -> Site:
         """The site of a piece of code with these options."""
         ends = _ENDS.get(qualified.rpartition(".")[2], ())

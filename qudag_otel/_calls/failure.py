@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from opentelemetry.trace import Status, StatusCode
 
@@ -34,6 +34,14 @@ REFERENCE: Final = "qudag.exception.span_id"
 """On the event of an exception that was met before: the span whose event has the traceback."""
 
 _REFERRING_LIMIT: Final = 256
+_ARGUMENTS_LIMIT: Final = 1 << 16
+_TEXTS: Final = (str, bytes, bytearray)
+_BRACKETS: Final[dict[type, tuple[str, str]]] = {
+    list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}  # fmt: skip
+_DEPTH: Final = 20
+_SHOWING: Final = (BaseException.__str__, KeyError.__str__)
 _FIRST_FRAMES, _LAST_FRAMES = 16, 48
 _CHAIN_LIMIT: Final = 8
 _TEXT_LIMIT: Final = 64 * 1024
@@ -54,10 +62,69 @@ Place = "tuple[CodeType, int, int]"
 def text_of(error: BaseException, limit: int = MESSAGE_LIMIT) -> str:
     """An exception's text; never raises, whatever its `__str__` does."""
     try:
-        text = str(error)
+        text = _only(error)
+        if text is None:
+            text = _bounded(error, limit) if _is_huge(error) else str(error)
     except Exception:  # noqa: BLE001 - a __str__ of the application's own
         return f"<unprintable {type(error).__name__} object>"
     return shortened(text, limit)
+
+
+def _only(error: BaseException) -> str | None:
+    """The text that an exception was given, if that is all that it shows: most are like this."""
+    if type(error).__str__ is not BaseException.__str__ or len(error.args) != 1:
+        return None
+    (only,) = error.args
+    return only if type(only) is str else None
+
+
+def _is_huge(error: BaseException) -> bool:
+    """Whether an exception's text would take long to make: it shows what it was given, whole."""
+    if type(error).__str__ not in _SHOWING:
+        return False
+    left = _ARGUMENTS_LIMIT
+    waiting: list[Any] = list(error.args)
+    while waiting:
+        one = waiting.pop()
+        kind = one.__class__
+        if kind in _TEXTS or kind in _BRACKETS:
+            left -= len(one)
+            if left < 0:
+                return True
+        if kind in _BRACKETS:
+            waiting.extend(one.values() if kind is dict else one)
+    return False
+
+
+def _bounded(error: BaseException, limit: int) -> str:
+    """How the text of such an exception begins."""
+    one = error.args[0] if len(error.args) == 1 else error.args
+    if isinstance(one, str) and not isinstance(error, KeyError):
+        return one
+    text = ""
+    for piece in _pieces(one, limit, _DEPTH):
+        text += piece
+        if len(text) > limit:
+            break
+    return text
+
+
+def _pieces(value: Any, limit: int, depth: int) -> Iterator[str]:
+    kind = value.__class__
+    if kind in _TEXTS:
+        yield repr(value[: limit + 1])
+    elif kind in _BRACKETS and value:
+        opening, closing = _BRACKETS[kind]
+        yield opening
+        for number, one in enumerate(value if depth else ()):
+            yield ", " if number else ""
+            yield from _pieces(one, limit, depth - 1)
+            if kind is dict:
+                yield ": "
+                yield from _pieces(value[one], limit, depth - 1)
+        yield ",)" if kind is tuple and len(value) == 1 else closing
+    else:
+        yield repr(value)
 
 
 def shortened(text: str, limit: int) -> str:
@@ -100,7 +167,7 @@ class Failure:
                 self._text = shortened("".join(whole), _TEXT_LIMIT)
                 return
             seen.add(id(one))
-            chain.append(_Link(one, before))
+            chain.append(_Link(one, before, self.message if one is error else text_of(one)))
             if one.__cause__ is not None:
                 one, before = one.__cause__, _CAUSED
             elif one.__context__ is not None and not one.__suppress_context__:
@@ -145,17 +212,16 @@ class _Link:
 
     __slots__ = ("_after", "_line", "_places", "_skipped", "_traced")
 
-    def __init__(self, error: BaseException, after: str) -> None:
+    def __init__(self, error: BaseException, after: str, text: str) -> None:
         kind = type(error)
         name = kind.__qualname__
         if kind.__module__ not in ("__main__", "builtins"):
             name = f"{kind.__module__}.{name}"
-        text = text_of(error)
-        lines = [f"{name}: {text}\n" if text else f"{name}\n"]
-        lines += _notes(error)
-        self._line = "".join(lines)
+        line = f"{name}: {text}\n" if text else f"{name}\n"
+        notes: object = getattr(error, "__notes__", None)
+        self._line = line if notes is None else line + "".join(_notes(notes))
         self._after = after
-        places = list(_places(error.__traceback__))
+        places = _places(error.__traceback__)
         self._traced = bool(places)
         self._skipped = max(0, len(places) - _FIRST_FRAMES - _LAST_FRAMES)
         self._places = places
@@ -174,22 +240,24 @@ class _Link:
         return "".join([*lines, self._line, self._after])
 
 
-def _notes(error: BaseException) -> Iterator[str]:
-    notes: object = getattr(error, "__notes__", None)
+def _notes(notes: object) -> Iterator[str]:
     if isinstance(notes, list):
         for note in cast("list[object]", notes)[:_LAST_FRAMES]:
             text = note if isinstance(note, str) else repr(note)
             yield from (f"{line}\n" for line in text.split("\n"))
 
 
-def _places(trace: TracebackType | None) -> Iterator[tuple[CodeType, int, int]]:
+def _places(trace: TracebackType | None) -> list[tuple[CodeType, int, int]]:
+    found: list[tuple[CodeType, int, int]] = []
+    known = linecache.cache
     while trace is not None:
         code = trace.tb_frame.f_code
-        if code.co_filename not in linecache.cache:
+        if code.co_filename not in known:
             # Where the source comes from a loader, only the module's globals tell.
             linecache.lazycache(code.co_filename, trace.tb_frame.f_globals)
-        yield code, trace.tb_lasti, trace.tb_lineno
+        found.append((code, trace.tb_lasti, trace.tb_lineno))
         trace = trace.tb_next
+    return found
 
 
 def _format(places: list[tuple[CodeType, int, int]]) -> list[str]:
@@ -216,14 +284,20 @@ def _frame(place: tuple[CodeType, int, int]) -> traceback.FrameSummary:
     return found
 
 
-class _Last(threading.local):
-    """The exception that this thread's latest failed call met: addresses only, and its span."""
+class _Met(NamedTuple):
+    """An exception that a failed call met: addresses only, when that was, and its span."""
 
-    at = 0
-    error = 0
-    trace = 0
-    place: tuple[CodeType | None, int, int] = (None, 0, 0)
-    span = 0
+    at: int
+    error: int
+    trace: int
+    place: tuple[CodeType | None, int, int]
+    span: int
+
+
+class _Last(threading.local):
+    """What this thread's latest failed call met."""
+
+    met = _Met(0, 0, 0, (None, 0, 0), 0)
 
 
 _last = _Last()
@@ -237,13 +311,11 @@ def failure_of(error: BaseException, span: int, began: int) -> Failure:
         span: The id of the call's span.
         began: When the call began, by `time.perf_counter_ns`.
     """
-    trace = error.__traceback__
-    reference = _met(trace) if _last.error == id(error) and _last.at >= began else 0
+    trace, last = error.__traceback__, _last.met
+    reference = _same(last, trace) if last.error == id(error) and last.at > began else 0
     failure = Failure(error, reference)
-    _last.at = time.perf_counter_ns()
-    _last.error, _last.trace = id(error), id(trace)
-    _last.place = _place(trace)
-    _last.span = reference or span
+    at = time.perf_counter_ns()
+    _last.met = _Met(at, id(error), id(trace), _place(trace), reference or span)
     return failure
 
 
@@ -254,7 +326,7 @@ def _place(trace: TracebackType | None) -> tuple[CodeType | None, int, int]:
     return frame.f_code, trace.tb_lasti, id(frame)
 
 
-def _met(trace: TracebackType | None) -> int:
+def _same(last: _Met, trace: TracebackType | None) -> int:
     """The span on which this exception was written during this call; 0 if it was not.
 
     It was if its traceback passes the place where it was then. Addresses may have been taken
@@ -267,8 +339,8 @@ def _met(trace: TracebackType | None) -> int:
     for _ in range(_NEAR):
         if trace is None:
             break
-        if id(trace) == _last.trace and _place(trace) == _last.place:
-            return _last.span
+        if id(trace) == last.trace and _place(trace) == last.place:
+            return last.span
         trace = trace.tb_next
     return 0
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as trace_api
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status, StatusCode
 
 from qudag_otel._calls.failure import describe, failure_of, text_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.signal import SIGNALS, emit
-from qudag_otel._otel.context import detach, suppressed
+from qudag_otel._otel.context import detach, inside, outside, suppressed
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.errors import error_type
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
 
-    from opentelemetry.context import Context
     from opentelemetry.metrics import Histogram
     from opentelemetry.trace import Span
 
@@ -34,28 +34,49 @@ class PlainCall:
     """One call: a span of the application's tracer provider, a record in its meter provider."""
 
     __slots__ = (
-        "_ambient", "_began", "_context", "_ended", "_shown", "_site", "_token", "span",
+        "_ambient", "_context", "_ended", "_given", "_said", "_shown", "_site", "_token", "began",
+        "ended", "outcome", "span",
     )  # fmt: skip
 
     span: Span
 
     def __init__(self, site: Site, values: Values) -> None:
         self._site = site
+        self._given = values
         self.span = INVALID_SPAN
+        self.outcome: Outcome | None = None
+        self.ended = 0
         self._ambient: Context | None = None
         self._context: Context | None = None
         self._shown: Context | None = None
         self._token: Token[Context] | None = None
         if site.options.spans:
             guarded(site, self._open, values)
-        self._ended = site.ended
-        self._began = time.perf_counter_ns()
+        self._said: tuple[Outcome, str] | None = None
+        self._ended: object = site.ended
+        self.began = time.perf_counter_ns()
         next(site.started)
 
     @property
     def seconds(self) -> float:
         """How long it has run."""
-        return (time.perf_counter_ns() - self._began) * 1e-9
+        return (time.perf_counter_ns() - self.began) * 1e-9
+
+    @property
+    def given(self) -> Values:
+        """What it tells of itself."""
+        return self._given
+
+    @given.setter
+    def given(self, values: Values) -> None:
+        self._given = values
+        for key, value in self._site.late(values):
+            guarded(self._site, self.span.set_attribute, key, value)
+
+    @property
+    def flags(self) -> int:
+        """The flags of its trace."""
+        return int(self.span.get_span_context().trace_flags)
 
     def _open(self, values: Values) -> None:
         options = self._site.options
@@ -66,7 +87,7 @@ class PlainCall:
             links=options.links,
         )
         self.span = _Unsampled(span) if type(span) is NonRecordingSpan else span
-        self._context = trace_api.set_span_in_context(self.span)
+        self._context = inside(self, self.span, context_api.get_current())
 
     def resume(self) -> None:
         """Make the call's span current."""
@@ -75,7 +96,7 @@ class PlainCall:
         ambient = context_api.get_current()
         if ambient is not self._shown:  # a generator may be resumed where other values are
             self._ambient = ambient
-            self._context = trace_api.set_span_in_context(self.span, ambient)
+            self._context = inside(self, self.span, ambient)
             self._shown = None
         self._token = context_api.attach(self._context)
 
@@ -90,8 +111,7 @@ class PlainCall:
             return
         self._context = self._shown = current  # of the next step, if that is taken from here
         if trace_api.get_current_span(current) is self.span:
-            around = trace_api.get_current_span(self._ambient)
-            self._shown = trace_api.set_span_in_context(around, current)
+            self._shown = outside(self._ambient or Context(), current)
             context_api.attach(self._shown)
 
     def leave(self) -> None:
@@ -103,7 +123,7 @@ class PlainCall:
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        elapsed = time.perf_counter_ns() - self._began
+        self.ended = time.perf_counter_ns()
         token, self._token = self._token, None
         if token is not None:
             detach(token)
@@ -111,27 +131,52 @@ class PlainCall:
         if self._ended is not site.ended:
             return  # the parent of this forked process ends the call, too, and tells of it
         next(site.ended)
-        outcome = guarded(site, outcome_of, error, site.options.expected, site.options.ends)
+        self._ended = None
+        said, failed = self._said or (None, "")
+        outcome = said or guarded(site, outcome_of, error, site.options.expected, site.options.ends)
         outcome = outcome or Outcome.ERROR
         failure = None
-        if error is not None and outcome is Outcome.ERROR:
+        if error is not None and outcome is Outcome.ERROR and not failed:
             own = self.span.get_span_context()
-            failure = guarded(site, failure_of, error, own.span_id, self._began)
+            failure = guarded(site, failure_of, error, own.span_id, self.began)
+            failed = error_type(error) if failure else ""
             if SIGNALS.logs and failure is not None and self._context is not None:
                 guarded(site, emit, failure, own)
-        if outcome is Outcome.OK and guarded(site, _says_error, self.span):
+        if outcome is Outcome.OK and said is None and guarded(site, _says_error, self.span):
             outcome = Outcome.ERROR
         if site.options.metrics:
-            guarded(site, self._measure, outcome, elapsed * 1e-9, error if failure else None)
+            seconds = (self.ended - self.began) * 1e-9
+            guarded(site, self._measure, outcome, seconds, failed)
+        if site.tally is not None:
+            self.outcome = None if error is None else outcome
+            guarded(site, site.tally, (self,), time.time_ns() - time.perf_counter_ns())
         if self._context is not None:
             guarded(site, describe, self.span, outcome, failure)
             guarded(site, self.span.end)
 
-    def _measure(self, outcome: Outcome, seconds: float, error: BaseException | None) -> None:
+    def _measure(self, outcome: Outcome, seconds: float, error: str) -> None:
         histogram = cast("Histogram", instrument(m.OPERATION_DURATION))
         histogram.record(seconds, self._site.labels(outcome), context=self._context)
-        if error is not None:
-            self._site.count_error(error_type(error), self._context)
+        if error and outcome is Outcome.ERROR:
+            self._site.count_error(error, self._context)
+
+    @property
+    def origin(self) -> Site:
+        """The site that it is a call of."""
+        return self._site
+
+    def say(self, outcome: Outcome, error: str) -> None:
+        """Keep how the body says that the call ends."""
+        self._said = outcome, error
+
+    def move(self, site: Site) -> None:
+        """Make it a call of another site."""
+        if self._ended is not self._site.ended:
+            return  # it has ended, or is the parent's of this forked process
+        next(self._site.ended)
+        next(site.started)
+        self._site, self._ended = site, site.ended
+        self.span.update_name(site.options.operation)
 
 
 class _Unsampled(NonRecordingSpan):
@@ -153,7 +198,18 @@ class SilentCall:
     """A call that leaves nothing: somebody asked for quiet, as exporters do while they send."""
 
     seconds = 0.0
+    origin = None
     span = INVALID_SPAN
+    began = 1 << 63  # so that it has not lasted long
+
+    @property
+    def given(self) -> Values:
+        """Nothing."""
+        return None
+
+    @given.setter
+    def given(self, values: Values) -> None:
+        """Forget it."""
 
     def resume(self) -> None:
         """Nothing becomes current."""
@@ -162,6 +218,12 @@ class SilentCall:
         """Record nothing."""
 
     pause = leave = resume
+
+    def say(self, outcome: Outcome, error: str) -> None:
+        """Keep nothing."""
+
+    def move(self, site: Site) -> None:
+        """Keep no site."""
 
 
 SILENT = SilentCall()

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
-from qudag_otel._calls.awaiting import has, steps_of
+from qudag_otel._calls.pending import has, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from qudag_otel._calls.awaiting import Pending
     from qudag_otel._calls.decorate import Request
+    from qudag_otel._calls.pending import Pending
 
 if TYPE_CHECKING:
 
@@ -112,9 +112,7 @@ def stand_in(target: Any, driver: Callable[..., Any], request: Request) -> Any:
 
 
 def _again(target: Any, request: Request) -> Any:
-    from qudag_otel._calls.decorate import decorate
-
-    return decorate(target, request)
+    return request.decorate(target)
 
 
 class Awaited(_Proxy):

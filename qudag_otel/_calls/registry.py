@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
+import dataclasses
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Observation
 
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 
 _SITES_LIMIT: Final = 10_000
 _OTHERS_LIMIT: Final = 100
+_NAMES_LIMIT: Final = 100
 
+SPANLESS: Final[set[Site]] = set()
+"""Sites whose calls no context knows."""
 _sites: dict[Options, Site] = {}
 # Reentrant, for a signal handler or a destructor that opens its first block meanwhile.
 _lock = threading.RLock()
@@ -45,11 +50,52 @@ def site_for(options: Options) -> Site:
         )
         options = _other(options)
     made = Site(options)
+    if not options.spans:
+        SPANLESS.add(made)
     with _lock:
         found = _sites.setdefault(options, made)
         if found is made:
             _binders[-1](made)
     _observe()
+    return found
+
+
+_names: dict[Site, dict[str, Site]] = {}
+
+
+def _options(site: Site) -> tuple[Any, ...]:
+    return site_for, (site.options,)
+
+
+copyreg.pickle(Site, _options)  # a site is found again by its options, in any process
+
+
+def renamed(site: Site, name: str) -> Site:
+    """The site of calls that began at a site, and are of another operation.
+
+    Args:
+        site: The site.
+        name: The operation; after 100 of one site, its calls keep their own.
+    """
+    options = site.options
+    names = _names.get(site)
+    if names is None:
+        names = _names[site] = {options.operation: site}
+    found = names.get(name)
+    if found is None and len(names) > _NAMES_LIMIT:
+        warn_once(
+            f"names:{id(names)}",
+            "calls of one operation were renamed to more than %d names; %r and those that "
+            "follow stay %r. Name operations after code, not after data.",
+            _NAMES_LIMIT,
+            name,
+            options.operation,
+        )
+        return site
+    if found is None:
+        found = names[name] = site_for(dataclasses.replace(options, operation=name))
+        found.tally = site.tally
+        _names[found] = names
     return found
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from opentelemetry.trace import Link, SpanKind
 
 from qudag_otel import identity
+from qudag_otel._calls.capture import PREFIX, shown
 from qudag_otel._calls.outcome import Outcome
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
@@ -57,6 +59,7 @@ class Options:
         kind: The span's.
         links: The span's.
         varying: Keys of span attributes whose values each call brings.
+        late: Further keys, whose values follow those and are known when a call ends.
         identity: Span attributes that say which node or swarm this process is.
         metrics: Whether there are metrics.
         spans: Whether there is a span.
@@ -71,17 +74,40 @@ class Options:
     kind: SpanKind = SpanKind.INTERNAL
     links: tuple[Link, ...] = ()
     varying: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
     metrics: bool = True
     spans: bool = True
 
 
 class Call(Protocol):
-    """One call under observation: what a site's `begin` gives, and `start` gives resumed."""
+    """One call under observation: what a site's `begin` gives, and `start` gives resumed.
+
+    `given` is what it was begun with; it may be set anew before the call ends, with what is known
+    only then added. `began` is a reading of `time.perf_counter_ns`.
+    """
+
+    @property
+    def given(self) -> Values:
+        """What it tells of itself."""
+        ...
+
+    @given.setter
+    def given(self, values: Values, /) -> None: ...
 
     @property
     def seconds(self) -> float:
         """How long it has run, or did."""
+        ...
+
+    @property
+    def began(self) -> int:
+        """When it began, by `time.perf_counter_ns`."""
+        ...
+
+    @property
+    def origin(self) -> Site | None:
+        """The site that it is a call of; None if it leaves nothing."""
         ...
 
     @property
@@ -101,14 +127,55 @@ class Call(Protocol):
     def fail(self, error: BaseException) -> None:
         """Give the context back, and record that the call ended with an exception."""
 
+    def say(self, outcome: Outcome, error: str) -> None:
+        """Keep how the body says that the call ends, however it does; the last word counts.
+
+        Args:
+            outcome: The outcome.
+            error: The type of an error; if empty, that of the exception with which it ends.
+        """
+
+    def move(self, site: Site) -> None:
+        """Make it a call of another site, which differs in the name of the operation."""
+
 
 Opener: TypeAlias = Callable[["Values"], Call]
+
+
+class Ended(Protocol):
+    """A call that has ended, as the `tally` of its site is told of it.
+
+    `outcome` is None if it ended well; `began` and `ended` are readings of `time.perf_counter_ns`,
+    `flags` those of its trace.
+    """
+
+    @property
+    def given(self) -> Values: ...
+    @property
+    def began(self) -> int: ...
+    @property
+    def ended(self) -> int: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def outcome(self) -> Outcome | None: ...
+    @property
+    def span(self) -> Span: ...
+
+
+Tally: TypeAlias = Callable[[Sequence[Ended], int], None]
+"""Counts what calls have measured, some time after they ended; calls as many as there are at once.
+
+Its second argument turns their clock into nanoseconds since the epoch.
+"""
 
 
 class Timed(Protocol):
     """What calls without a span leave their record with, once set-up owns the providers."""
 
     records: list[Any]
+    notes: dict[int, Any]
+    site: Site
 
     @property
     def count(self) -> Callable[[], int]:
@@ -126,6 +193,17 @@ class Timed(Protocol):
     def resumed(self, began: int, around: Span | None) -> Call:
         """A call that has begun already, to be ended later."""
         ...
+
+    def note(self, began: int) -> Note:
+        """What is said of the call that began then, while it runs."""
+        ...
+
+
+class Note(Protocol):
+    """What is said of a call that left nothing yet but when it began."""
+
+    said: tuple[Outcome, str] | None
+    site: Site
 
 
 class Site:
@@ -149,6 +227,7 @@ class Site:
         "records",
         "start",
         "started",
+        "tally",
         "timed",
     )
 
@@ -173,6 +252,8 @@ class Site:
         self._labels: tuple[int, dict[str, Value] | None, dict[str, Value] | None] = _UNMADE
         self._errors: dict[str, Series] | None = None
         self.timed = None
+        self.tally: Tally | None = None
+        """What else is measured of its calls; it lives as long as the process."""
         self.renew()
 
     def renew(self) -> None:
@@ -181,19 +262,16 @@ class Site:
         A call that is under way keeps what it began with, and ends nowhere: in the child of a
         forked process it is the parent's.
         """
-        # Advanced by next() alone, which is one atomic step in every build of Python.
-        self.started = itertools.count()
-        self.ended = itertools.count()
+        # Advanced by next() alone, which is one atomic step in every build of Python. They begin
+        # anywhere, as the number of a call is the id of its span: counting is cheaper than drawing.
+        first = int.from_bytes(os.urandom(8), "big") >> 3 & ~RELIEVE or RELIEVE + 1
+        self.started = itertools.count(first)
+        self.ended = itertools.count(first)
         self.records: list[Any] = []
         self.drained = 0
         self.reads = 0
         self.forgotten = -1
         self.lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from qudag_otel._calls.registry import site_for
-
-        return site_for, (self.options,)
 
     @property
     def span_attributes(self) -> dict[str, Value]:
@@ -216,8 +294,15 @@ class Site:
         found = self.span_attributes
         for key, value in zip(self.options.varying, values or (), strict=False):
             if value is not None:
-                found[key] = value
+                argument = type(value) is str and key.startswith(PREFIX)
+                found[key] = shown(key[len(PREFIX) :], value) if argument else value
         return found
+
+    def late(self, values: Values) -> list[tuple[str, Value]]:
+        """What a span of this site gets at its end, given the values of its call."""
+        options = self.options
+        pairs = zip(options.late, (values or ())[len(options.varying) :], strict=False)
+        return [(key, value) for key, value in pairs if value is not None]
 
     def labels(self, outcome: Outcome | None = None) -> dict[str, Value]:
         """The metric attributes; without an outcome, those of the calls in flight."""

@@ -37,6 +37,10 @@ _found = _variable()
 SUPPORTED: Final = _found is not None and _key() is not None
 CURRENT: Final[ContextVar[Context]] = _found or ContextVar("unused", default=Context())  # noqa: B039 - a Context is immutable
 SPAN_KEY: Final = _key() or ""
+CALL_KEY: Final = "qudag.call"
+"""Where a context names the call that it is inside of, whatever other spans were begun since."""
+current: Final = CURRENT.get if SUPPORTED else context_api.get_current
+"""The current context."""
 SUPPRESSED: Final = tuple(
     key
     for key in (
@@ -50,8 +54,32 @@ SUPPRESSED: Final = tuple(
 
 def suppressed() -> bool:
     """Whether somebody asked that nothing be observed in the current context."""
-    current = context_api.get_current()
-    return bool(current) and any(current.get(key) for key in SUPPRESSED)
+    here = context_api.get_current()
+    return bool(here) and any(here.get(key) for key in SUPPRESSED)
+
+
+def call_in(context: Context) -> Any:
+    """The call that a context is inside of, or None; on the fast path a call is a context."""
+    return context if isinstance(context, trace_api.Span) else context.get(CALL_KEY)
+
+
+def inside(call: Any, span: trace_api.Span | None, context: Context) -> Context:
+    """A context inside of a call, and of its span if it has one."""
+    values: dict[str, object] = {**context, CALL_KEY: call}
+    return Context(values) if span is None else trace_api.set_span_in_context(span, Context(values))
+
+
+def outside(ambient: Context, context: Context) -> Context:
+    """A context with what was attached inside of a call, and the call and span around that."""
+    values: dict[str, object] = {**context, CALL_KEY: call_in(ambient)}
+    if values[CALL_KEY] is None:
+        del values[CALL_KEY]
+    around = ambient.get(SPAN_KEY)
+    if around is None:
+        values.pop(SPAN_KEY, None)
+    else:
+        values[SPAN_KEY] = around
+    return Context(values)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import islice
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from qudag_otel._otel.names import find, has
@@ -174,7 +175,7 @@ class Target:
             if not match._lock.acquire(wait):
                 return None
             matches.append(match)
-            found.append(match._get_or_create_aggregation(key, attributes))
+            found.append(_aggregation(match, key, attributes))
         return found
 
     def _find(self, *, wait: bool) -> bool:
@@ -240,6 +241,32 @@ class Target:
             aggregation._sample_exemplar(*self._measurement(batch, index))
 
 
+def _aggregation(match: Any, key: Any, attributes: Mapping[str, Any]) -> Any:
+    """The aggregation of an attribute set, made if it is not there; the match's lock is held."""
+    if has(match, "_get_or_create_aggregation"):
+        return match._get_or_create_aggregation(key, attributes)
+    # The SDK until 1.45.1, which has no limit of attribute sets, does it in place.
+    found = match._attributes_aggregation.get(key)
+    if found is None:
+        view, kind = match._view, match._view._aggregation
+        if type(kind).__name__ == "DefaultAggregation":
+            kind = match._instrument_class_aggregation[type(match._instrument)]
+        found = match._attributes_aggregation[key] = kind._create_aggregation(
+            match._instrument, attributes, view._exemplar_reservoir_factory, time_ns()
+        )
+    return found
+
+
+def _makes(match: Any) -> bool:
+    """Whether `_aggregation` knows how an SDK makes one."""
+    return has(match, "_get_or_create_aggregation") or (
+        not has(match, "_cardinality_limit")
+        and has(match, "_attributes_aggregation", "_instrument_class_aggregation", "_instrument")
+        and has(match._view, "_aggregation", "_exemplar_reservoir_factory")
+        and has(match._view._aggregation, "_create_aggregation")
+    )
+
+
 def _free(aggregation: Any) -> bool:
     """Whether nobody holds the locks of an aggregation and its reservoir.
 
@@ -297,6 +324,11 @@ def _filter(instrument: Any) -> Any:
     return instrument._measurement_consumer._sdk_config.exemplar_filter
 
 
+def is_sdks(instrument: object) -> bool:
+    """Whether an instrument is of OpenTelemetry's SDK."""
+    return type(instrument).__module__.startswith("opentelemetry.sdk.")
+
+
 def target(instrument: object, attributes: Mapping[str, Any]) -> Target | None:
     """Where measurements of an attribute set go, or None if they have to go through the API.
 
@@ -304,9 +336,7 @@ def target(instrument: object, attributes: Mapping[str, Any]) -> Target | None:
         instrument: A counter or histogram, the SDK's or not.
         attributes: The complete attributes; must not be changed afterwards.
     """
-    if not type(instrument).__module__.startswith("opentelemetry.sdk."):
-        return None
-    sdk = _sdk()
+    sdk = _sdk() if is_sdks(instrument) else None
     if sdk is None or not _known(instrument):
         return None
     return Target(sdk, instrument, attributes)
@@ -330,7 +360,8 @@ def _known(instrument: Any) -> bool:
         for match in storage._get_or_init_view_instrument_match(instrument):
             sample = getattr(match, "_aggregation", None)
             if not (
-                has(match, "_view", "_lock", "_get_or_create_aggregation", "_aggregation")
+                has(match, "_view", "_lock", "_aggregation")
+                and _makes(match)
                 and has(match._view, "_attribute_keys")
                 and has(sample, "_lock", "_reservoir", "_sample_exemplar")
                 and (type(sample) is not sdk.overall or has(sample, "_value"))

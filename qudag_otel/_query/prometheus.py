@@ -1,13 +1,18 @@
-"""The one client of Prometheus: range queries over its HTTP API."""
+"""The one client of Prometheus: queries and rules over its HTTP API."""
 
 from __future__ import annotations
 
 import json
 import urllib.parse
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from qudag_otel._query import http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 TOKEN: Final = "QUDAG_PROMETHEUS_TOKEN"  # noqa: S105 - the variable's name, not a token
 """The environment variable that holds a bearer token for Prometheus."""
@@ -69,18 +74,57 @@ class Prometheus:
         fields = {"query": expression, "start": start, "end": end, "step": step}
         # POST, because a query can be longer than a URL may be.
         body = urllib.parse.urlencode(fields).encode()
-        try:
-            answer: Any = json.loads(
-                http.fetch(self._server, "/api/v1/query_range", body, timeout=self._timeout)
-            )
+
+        def series(data: Any) -> list[Series]:
             return [
                 Series(
                     {str(key): str(value) for key, value in one["metric"].items()},
                     [(float(at), float(value)) for at, value in one["values"]],
                     step,
                 )
-                for one in answer["data"]["result"]
+                for one in data["result"]
             ]
+
+        return self._ask("/api/v1/query_range", body, series)
+
+    def instant(self, expression: str, at: float) -> list[tuple[dict[str, str], float]]:
+        """Evaluate an expression once: the labels and the value of each series.
+
+        Args:
+            expression: PromQL.
+            at: When, in seconds since 1970.
+
+        Raises:
+            PrometheusError: As `range`.
+        """
+        return [
+            (series.labels, series.points[0][1])
+            for series in self.range(expression, at, at, 1.0)
+            if series.points
+        ]
+
+    def alert_expressions(self, name: str) -> list[str]:
+        """The expressions of the alerting rules of a name, as they are evaluated there.
+
+        Raises:
+            PrometheusError: As `range`; what answers queries alone has no rules to tell.
+        """
+        path = f"/api/v1/rules?{urllib.parse.urlencode({'type': 'alert', 'rule_name[]': name})}"
+
+        def expressions(data: Any) -> list[str]:
+            return [
+                str(rule["query"])
+                for group in data["groups"]
+                for rule in group["rules"]
+                if rule["name"] == name
+            ]
+
+        return self._ask(path, None, expressions)
+
+    def _ask(self, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
+        try:
+            answer = http.fetch(self._server, path, body, timeout=self._timeout)
+            return read(json.loads(answer)["data"])
         except http.UnreachableError as error:
             raise PrometheusError(
                 f"{error}. Start a Prometheus there, or give --prometheus URL"

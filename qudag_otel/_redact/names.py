@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
+
+from qudag_otel._redact.folding import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,9 @@ _PHRASES: Final = (
     r"mnemonics?|(seed|recovery|backup|secret)_(phrases?|words?)|set_cookie2?|cookies?"
 )
 _WORDS: Final = (
-    r"pw|pwd|pword|pin|otp|totp|jwt|cvv|cvc|cvn|creds?|kennwort|senha|contrasena"
+    r"pw|pwd|pword|pin|otp|totp|jwt|cvv|cvc|cvn|psk|creds?|(root|bind)pw|authtok|client_key_data"
+    r"|kennwort|senha|contrasena|wachtwoord|haslo|losenord|mot_de_passe|palavra_passe"
+    r"|storepass|keypass|heslo|jelszo|salasana|adgangskode|passord|sifre"
     r"|(proxy_)?authori[sz]ation|private|priv_?key|key_?material"
     r"|(recovery|backup|security|verification|auth|authori[sz]ation|access)_codes?"
     r"|(api|access|private|secret|ssh|sign|signing|encrypt|encryption|decrypt|decryption|master"
@@ -46,6 +49,14 @@ _WORDS: Final = (
 _STEMS: Final = (
     r"passw(?!ordless)|passphrase|passcode|secret(?!ar)|credential|mnemonic|apikey|privatekey"
     r"|accesskey|secretkey|sshkey|signingkey|encryptionkey|sharedkey|accountkey|pgpass|pwdhash"
+    r"|dockerconfigjson|requirepass|masterauth|motdepasse"
+)
+# The same word elsewhere, as `folded` leaves it.
+_ELSEWHERE: Final = "|".join(
+    map(
+        folded,
+        ("парол", "密码", "密碼", "パスワード", "비밀번호", "κωδικός", "סיסמה", "סיסמא"),
+    )
 )
 _SOFT: Final = (
     r"pass|user_?pass|tokens?|[a-z]{2,20}token|auth|oauth|bearer|seeds?|signatures?|sig|csrf|xsrf"
@@ -65,7 +76,8 @@ _CACHED: Final = 4096
 
 STEMS: Final = (
     r"pass|pw|secret|token|key|cred|auth|cookie|mnemonic|seed|phrase|word|code|otp|pin|cv[vcn]|jwt"
-    r"|sig|ses|csrf|xsrf|sid|private|bearer|kennwort|senha|contrasena"
+    r"|sig|ses|csrf|xsrf|sid|private|bearer|kennwort|senha|contrasena|psk|authtok|wachtw|haslo"
+    rf"|losenord|dockerconfig|heslo|jelszo|salasana|adgangskode|sifre|{_ELSEWHERE}"
 )
 """Each of the names above has one of these; what a text is searched for first, in lower case."""
 
@@ -77,7 +89,7 @@ def _compiled() -> tuple[tuple[re.Pattern[str], Verdict], ...]:
     words = "|".join([_WORDS, *_more])
     return (
         (re.compile(f"_({_PHRASES})_"), Verdict.PHRASE),
-        (re.compile(f"_({words})_|{_STEMS}"), Verdict.SECRET),
+        (re.compile(f"_({words})_|{_STEMS}|{_ELSEWHERE}"), Verdict.SECRET),
         (re.compile(f"_({_SOFT})_"), Verdict.UNLESS_NUMBER),
     )
 
@@ -98,8 +110,7 @@ def verdict(name: str) -> Verdict:
 def _judge(name: str) -> Verdict:
     if len(name) > _LONGEST:
         name = name[-_LONGEST:]
-    if not name.isascii():
-        name = unicodedata.normalize("NFKC", name)
+    name = folded(name)
     # `auth.token.` of a path and `token[0]` of a form end with their separator.
     words = f"_{_SPLIT.sub('_', name).strip('_').lower()}_"
     if _ABOUT.search(words):
@@ -114,7 +125,7 @@ def add(names: Iterable[str]) -> None:
     """Treat further names as secrets, each by all of its words: "wallet id" is `walletId`, too."""
     global _rules  # noqa: PLW0603 - replaced whole, so that a thread sees the old or the new
     for name in names:
-        words = _SPLIT.sub("_", name).strip("_").lower()
+        words = _SPLIT.sub("_", folded(name)).strip("_").lower()
         if words:
             _more.append(re.escape(words))
     _rules = _compiled()

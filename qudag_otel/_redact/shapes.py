@@ -55,6 +55,40 @@ KEY: Final = re.compile(
     r"[\w.\-]{12,})"
 )
 
+# Between the words of a command: spaces of a text, quotes of a list as text, zeros of a list.
+_GAP: Final = r"[ '\",\0]"
+_SPACE: Final = r"(?:\s|\\[nrt]){1,20}"
+
+
+def _command(names: str, option: str, ahead: str = "") -> Shape:
+    """A command with an option of one letter that holds a password.
+
+    Args:
+        names: The command's name, or several with | between.
+        option: The option.
+        ahead: What stands before the password in the same word.
+    """
+    return Shape(
+        tuple(names.split("|")),
+        re.compile(
+            rf"(\b(?:{names})\w{{0,9}}\b[^\n]{{0,400}}?{_GAP}{{1,4}}(?:{option})(?:{_GAP}|=){{0,4}}"
+            rf"{ahead})(?!\[redacted\])[^\s'\",\0]+"
+        ),
+        _BEHIND,
+    )
+
+
+COMMANDS: Final = (
+    _command("curl|wget", r"-[a-zA-Z]{0,8}u|--user|--proxy-user", r"[^\s:'\",\0]{0,100}:"),
+    _command("smbclient", "-U", r"[^\s%'\",\0]{0,100}%"),
+    _command("lftp", "-u", r"[^\s,'\",\0]{0,100},"),
+    _command("sshpass|mysql|mariadb|docker|mongo", "-p"),
+    _command("redis-cli", "-a"),
+    _command("ldapsearch|ldapmodify|ldapwhoami|ldapadd|ldapdelete", "-w"),
+    _command("unzip|zip|sqlcmd|mosquitto", "-P"),
+)
+"""Commands whose options of one letter hold a password, as a text or as a list of words."""
+
 SHAPES: Final = (
     # A scheme of HTTP authentication with its credentials; "basic configuration" is none.
     Shape(
@@ -73,21 +107,38 @@ SHAPES: Final = (
         ),
         _BEHIND,
     ),
-    # Commands whose options of one letter hold a password, as a text or as a list of words.
+    *COMMANDS,
+    # Files that name their fields by their places: ~/.netrc, ~/.pgpass.
     Shape(
-        ("curl", "wget"),
+        ("machine", "default"),
         re.compile(
-            r"(\b(?:curl|wget)\b[^\n]{0,400}?[ '\",]{1,4}(?:-u|--user|--proxy-user)[ '\",=]{0,4}"
-            r"[^\s:'\",]{0,100}:)[^\s'\",]+"
+            rf"(?i)(\b(?:machine{_SPACE}[^\s\\]{{1,255}}|default)"
+            rf"(?:{_SPACE}(?:login|account){_SPACE}[^\s\\]{{1,255}}){{0,2}}"
+            rf"{_SPACE}passw(?:or)?d{_SPACE})[^\s'\"\\]+"
         ),
         _BEHIND,
     ),
     Shape(
-        ("sshpass", "mysql", "mariadb", "docker login", "redis-cli"),
+        (":*:", ":5432:", ":5433:", ":6432:"),
         re.compile(
-            r"(\b(?:(?:sshpass|mysql\w{0,9}|mariadb\w{0,9}|docker login)\b"
-            r"[^\n]{0,400}?[ '\",]{1,4}-p"
-            r"|redis-cli\b[^\n]{0,400}?[ '\",]{1,4}-a)[ '\",]{0,4})[^\s'\",]+"
+            r"(:(?:\*|5432|5433|6432):[^\s:]{1,64}:[^\s:]{1,64}:)(?!\[redacted\])[^\s:'\"\\]+"
+        ),
+        _BEHIND,
+    ),
+    # Directives of servers: a word that is none of any language, and its value.
+    Shape(
+        ("pw", "requirepass", "masterauth"),
+        re.compile(
+            r"(?i)(\b(?:bindpw|rootpw|requirepass|masterauth)[ \t]+)[^\s=:'\"\\][^\s'\"\\]*"
+        ),
+        _BEHIND,
+    ),
+    # A field of a form that hides what is typed into it.
+    Shape(
+        ("<input",),
+        re.compile(
+            r"(?i)(<input\b(?=[^<>]{0,1000}?\btype\s{0,4}=\s{0,4}\\?[\"']?password)[^<>]{0,1000}?"
+            r"\bvalue\s{0,4}=\s{0,4})(?:\\?\"[^\"<>]*\\?\"|\\?'[^'<>]*\\?'|[^\s<>]+)"
         ),
         _BEHIND,
     ),
@@ -134,6 +185,17 @@ SHAPES: Final = (
         _BEHIND,
     ),
 )
+
+
+def of_command(words: list[str]) -> list[str]:
+    """The words of a command line, without what the command makes a password of."""
+    text = "\0".join(words)
+    for needles, pattern, kept in COMMANDS:
+        if any(needle in text for needle in needles):
+            text = pattern.sub(kept, text)
+    found = text.split("\0")
+    return found if len(found) == len(words) else words
+
 
 LONG_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-f]{64,}|[0-9A-F]{64,})")
 """A raw key of 256 bits or more, unless `DIGEST` stands before it."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel._redact import names, shapes
+from qudag_otel._redact.folding import folded
 from qudag_otel._redact.names import Verdict, verdict
 from qudag_otel._redact.shapes import (
     BEFORE,
@@ -38,17 +39,30 @@ _NAME: Final = re.compile(r"[\w.\-]*+")
 _LONGEST_NAME: Final = 256
 # A text without any of these has no name with a value, no URL and no word before a secret in it.
 _TELLING: Final = re.compile(
-    r"[=:>'\"%@$]|--| -[apu]|[IiAa][Ss][ \t]|[Rr][Ee][Rr][ \t+]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]"
+    r"[=:>'\"%@$]|-[-apuwPU]|[IiAa][Ss][ \t]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]|[Pp][Ww][ \t]"
+    r"|[Rr](?:[Ee](?:[Rr][ \t+]|[Pp][Aa])|[Aa][Uu][Tt]|[Dd][ \t\n\\])"
 )
 # What separates a name from its value: name=, "name": , name['x'] =, name%3D, name>, 'name', 'x'.
 _SEPARATOR: Final = re.compile(
     r"""(?:\\*+["'\])]|%5[Dd]|%2[27])*+(?:[ \t]*+"""
-    r"""(=>|:=|==?|:|>|%3[AaDd]|,(?=[ \t]*+[bru]?\\*+["'])))[ \t]*+"""
+    r"""(=>|:=|==|(?:\+|\|\||\?\?)?=|\??:|>|%(?:25){0,3}3[AaDd]"""
+    r"""|,(?=[ \t]*+[bru]?\\*+["'])))[ \t]*+"""
+    # What YAML says of a value ahead of it, and how XML quotes one: !!str, &anchor, <![CDATA[.
+    r"""(?:(?:!!?\w{1,40}|(?<=[: ])&\w{1,40})[ \t]++)?(?:<!\[CDATA\[)?+"""
 )
 # The same behind an option of a command line: --name value, '--name', 'value'.
 _OPTION: Final = re.compile(r"""(?:\\*+["'],?[ \t]*+|[ \t]++)(?=[^\s\-])""")
 # What opens a quoted value, such as 'x', \"x\", b'x' or SecretStr('x'.
 _QUOTE: Final = re.compile(r"""(?:[A-Za-z_][\w.]{0,40}\(|[bBrRuUfF]{1,2})?(\\*+["'])""")
+# Name and value as two fields: "name": "x", "value": "y" and name="x" value="y".
+_VALUE: Final = re.compile(
+    r"""(?i)(?:\\*+["'])?,?(?:\s|\\n){0,20}"""
+    r"""(?:[\w\-]{1,40}=\\?(?:"[^"<>]{0,100}"|'[^'<>]{0,100}'|[^\s"'<>]{1,100})\s{1,20}){0,4}"""
+    r"""(?:\\*+["'])?value(?:\\*+["'])?[ \t]*+[:=][ \t]*+"""
+)
+# A value below its name, as YAML has it: the end of the line, perhaps with how it is folded.
+_BELOW: Final = re.compile(r"(?:[|>][-+\d]{0,2}[ \t]*+)?(?:\r?\n|(?:\\r)?\\n)((?:[ \t]|-[ \t])++)")
+_LINE_BELOW: Final = re.compile(r"""(?:(?!\\[rn])[^\r\n"'<>])++""")
 _BRACKET: Final = re.compile(r"[\[{(]")
 _CLOSING: Final = {"[": "]", "{": "}", "(": ")"}
 _UNTIL: Final = {">": "<", ";": ";"}
@@ -126,7 +140,7 @@ def _scanned(text: str) -> str:
     for literal in _learned:
         if literal in found:
             found = found.replace(literal, MASK)
-    if _TELLING.search(text):
+    if _TELLING.search(folded(found)):
         found = _told(found)
     for own in _patterns:
         found = own.sub(MASK, found)
@@ -138,29 +152,23 @@ def _scanned(text: str) -> str:
 
 def _told(text: str) -> str:
     """Mask what the words or characters around it make a secret."""
-    lower = _lower(text)
+    plain = folded(text)
+    lower = plain.lower()
     found = text
     if PEM.needles[0] in lower:
         found = PEM.pattern.sub(PEM.kept, found)
     if "://" in found:
         found = _without_users(found)
     if found is not text:
-        lower = _lower(found)
-    found = _without_named(found, lower)
+        plain = folded(found)
+        lower = plain.lower()
+    found = _without_named(found, plain, lower)
     for needles, pattern, kept in SHAPES:
         for needle in needles:  # any() would cost more than all of it
             if needle in lower:
                 found = pattern.sub(kept, found)
                 break
     return found
-
-
-def _lower(text: str) -> str:
-    lower = text.lower()
-    if len(lower) == len(text):
-        return lower
-    # Some capitals of other scripts have longer small letters; places in both texts must agree.
-    return "".join(one.lower() if one.isascii() else one for one in text)
 
 
 def _token(match: re.Match[str]) -> str:
@@ -197,32 +205,59 @@ def _without_users(text: str) -> str:
     return "".join([*parts, text[done:]]) if parts else text
 
 
-def _without_named(text: str, lower: str) -> str:
+def _without_named(text: str, plain: str, lower: str) -> str:
     """Mask what follows a secret's name."""
     parts: list[str] = []
     done = position = 0
     for stem in _stems.finditer(lower):
         if stem.start() < position:
             continue
-        position = _end(_NAME, text, stem.end())
-        between = _SEPARATOR.match(text, position) or _OPTION.match(text, position)
+        position = _end(_NAME, plain, stem.end())
+        between = (
+            _VALUE.match(plain, position)
+            or _SEPARATOR.match(plain, position)
+            or _OPTION.match(plain, position)
+        )
         if between is None:
             continue
-        begin = _begin(text, stem.start())
-        separator = between[1] if between.re is _SEPARATOR else " "
-        if separator == " " and text[begin] != "-":
+        begin = _begin(plain, stem.start())
+        separator = (
+            between[1] if between.re is _SEPARATOR else " " if between.re is _OPTION else "="
+        )
+        if separator == " " and plain[begin] != "-":
             continue
-        judged = verdict(text[begin:position])
+        judged = verdict(plain[begin:position])
         if judged is Verdict.PLAIN:
             continue
         if separator == "=" and text[begin - 1 : begin] == ";":
             separator = ";"
-        start, end = _extent(text, between.end(), judged, separator)
+        if separator == ":" and (below := _BELOW.match(plain, between.end())):
+            start, end = _below(plain, begin, below, judged)
+        else:
+            start, end = _extent(plain, between.end(), judged, separator)
         if _harmless(text[start:end], judged, separator):
             continue
         parts += (text[done:start], MASK)
         done = position = end
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _below(text: str, begin: int, first: re.Match[str], judged: Verdict) -> tuple[int, int]:
+    """Where a value stands that begins on the next line: all lines that stand further right."""
+    start = first.end()
+    if _QUOTE.match(text, start) or _BRACKET.match(text, start):
+        return _extent(text, start, judged, ":")
+    name = begin
+    while name > 0 and begin - name < _LONGEST_NAME and text[name - 1] in " \t-":
+        name -= 1
+    end = start
+    below: re.Match[str] | None = first
+    while below is not None and len(below[1]) > begin - name:
+        end = _end(_LINE_BELOW, text, below.end())
+        below = _BELOW.match(text, end)
+    if judged is Verdict.UNLESS_NUMBER and not text[start:end].strip().isalnum():
+        return start, start  # of a token or a signature, a sentence may tell, too
+    return start, end
 
 
 def _begin(text: str, inside: int) -> int:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from qudag_otel._redact.names import Verdict, verdict
+from qudag_otel._redact.shapes import of_command
 from qudag_otel._redact.texts import ELLIPSIS, LIMIT, MASK, mask
 
 if TYPE_CHECKING:
@@ -157,8 +158,15 @@ class _Walk:
         self._left -= len(taken)
         more = len(value) - len(taken) if isinstance(value, Sized) else 0
         if pairs is not None:
-            found = {self._key(key): self.named(self._key(key), one, depth) for key, one in taken}
+            keys = [(self._key(key), one) for key, one in taken]
+            told = _told(keys)
+            found = {
+                key: self.named(told if told and key.lower() == _VALUE else key, one, depth)
+                for key, one in keys
+            }
             return {**found, ELLIPSIS: f"{more} more"} if more > 0 else found
+        if any(isinstance(one, str) and one.startswith("-") for one in taken[1:]):
+            taken = _without_passwords(taken)
         if len(taken) == _PAIR and isinstance(taken[0], (str, *_BYTES)):
             # A header or a parameter as a pair of its name and its value.
             name = self.of(taken[0], depth)
@@ -168,7 +176,8 @@ class _Walk:
         for one in taken:
             listed.append(self.named(option, one, depth) if option else self.of(one, depth))
             # In a command line as a list, the value of an option is the next item.
-            option = one if isinstance(one, str) and one.startswith("-") and "=" not in one else ""
+            word = _decoded(one) if isinstance(one, _BYTES) else one
+            option = word if isinstance(word, str) and word[:1] == "-" and "=" not in word else ""
         return [*listed, f"{ELLIPSIS} {more} more"] if more > 0 else listed
 
     def _key(self, key: object) -> str:
@@ -181,6 +190,25 @@ class _Walk:
         return mask(text)
 
 
+def _told(pairs: list[tuple[str, Any]]) -> str:
+    """The name that one pair of a mapping gives to the value of another."""
+    for key, one in pairs:
+        if key.lower() in _NAMES and isinstance(one, str):
+            return one
+    return ""
+
+
+def _without_passwords(words: list[Any]) -> list[Any]:
+    """A command line, without what its options of one letter hold."""
+    texts = of_command([one[:_LOOK] if isinstance(one, str) else "" for one in words])
+    return [
+        new if isinstance(one, str) and new != one[:_LOOK] else one
+        for one, new in zip(words, texts, strict=True)
+    ]
+
+
+_NAMES: Final = ("name", "key", "field")
+_VALUE: Final = "value"
 _CONTAINERS: Final = (Mapping, Sequence, AbstractSet, ValuesView)
 _short: Final = reprlib.Repr()
 

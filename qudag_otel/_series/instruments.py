@@ -15,6 +15,7 @@ from qudag_otel._otel.measure import collecting
 from qudag_otel._series import drains
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import Instrument
+from qudag_otel.catalogue import prefix as prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,14 +111,25 @@ def instrument(metric: Metric) -> Any:
     return found
 
 
+class Names:
+    """How the metrics of operations begin."""
+
+    prefix = prefixes.DEFAULT
+
+
+def exported(metric: Metric) -> str:
+    """The OpenTelemetry name of a metric in this process."""
+    return prefixes.named(metric, Names.prefix)
+
+
 def _create(source: Meter, metric: Metric) -> object:
-    unit, text = metric.unit, metric.description
+    name, unit, text = exported(metric), metric.unit, metric.description
     if metric.instrument is Instrument.COUNTER:
-        return source.create_counter(metric.name, unit, text)
+        return source.create_counter(name, unit, text)
     if metric.instrument is Instrument.UP_DOWN_COUNTER:
-        return source.create_up_down_counter(metric.name, unit, text)
+        return source.create_up_down_counter(name, unit, text)
     return source.create_histogram(
-        metric.name, unit, text, explicit_bucket_boundaries_advisory=list(metric.bounds) or None
+        name, unit, text, explicit_bucket_boundaries_advisory=list(metric.bounds) or None
     )
 
 
@@ -142,7 +154,7 @@ def observed(metric: Metric, read: Callable[[], Iterable[Observation]]) -> None:
             Instrument.UP_DOWN_COUNTER: made.meter.create_observable_up_down_counter,
             Instrument.GAUGE: made.meter.create_observable_gauge,
         }[metric.instrument]
-        create(metric.name, [asked], unit=metric.unit, description=metric.description)
+        create(exported(metric), [asked], unit=metric.unit, description=metric.description)
 
     if not (drains.COLLECTING.now or collecting(made.provider)):
         make()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +16,8 @@ from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import Instrument
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from qudag_otel.catalogue import Metric
 
 Observer: TypeAlias = Callable[[], Iterable[tuple[Labels, float]]]
@@ -84,6 +87,8 @@ def observe_raw(metric: Metric, callback: Callable[[], list[Observation]]) -> Ca
 
 def _read(metric: Metric) -> list[Observation]:
     found: list[Observation] = []
+    if _Silence.reigns:
+        return found
     before, COLLECTING.now = COLLECTING.now, True
     try:
         for callback in list(_observers[metric.name][1].values()):
@@ -99,6 +104,20 @@ def _read(metric: Metric) -> list[Observation]:
     finally:
         COLLECTING.now = before
     return found
+
+
+class _Silence:
+    reigns = False
+
+
+@contextlib.contextmanager
+def silenced() -> Generator[None]:
+    """Have no observer report until the block ends: what it knows was read already."""
+    _Silence.reigns = True
+    try:
+        yield
+    finally:
+        _Silence.reigns = False
 
 
 def rebind() -> None:

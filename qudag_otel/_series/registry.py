@@ -103,6 +103,14 @@ def rebind(*, disabled: bool | None = None) -> None:
     observers.rebind()
 
 
+def begin_with(prefix: str) -> None:
+    """Have the names of operations begin otherwise; what was made before is made anew."""
+    if instruments.Names.prefix != prefix:
+        _drain()  # to where it was recorded for
+        instruments.Names.prefix = prefix
+        rebind()
+
+
 def on_rebind(forget: Callable[[], None]) -> None:
     """Have a function called before everything is bound anew."""
     _rebinds.append(forget)
@@ -135,6 +143,7 @@ def reset() -> None:
 
 def _moved() -> None:
     """The process's identity changed: what waits is of the former one."""
+    drains.drain_all()
     for one in _each():
         one.drain()
         one.unbind()

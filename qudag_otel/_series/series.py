@@ -11,15 +11,17 @@ by an observer, while this very thread collects.
 
 from __future__ import annotations
 
+import _thread
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry import trace as trace_api
+from opentelemetry.context import Context
 
 from qudag_otel import identity
 from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPORTED
-from qudag_otel._otel.measure import Target, target
+from qudag_otel._otel.measure import Target, is_sdks, target
 from qudag_otel._series import gauges, instruments, labels, observers
 from qudag_otel._series.values import HIGHEST, PLAIN, shown
 from qudag_otel._series.waiting import Waiting
@@ -27,7 +29,8 @@ from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import Instrument
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
+    from collections.abc import Sequence
+
     from opentelemetry.trace import Span
 
     from qudag_otel._series.labels import Labels
@@ -44,11 +47,31 @@ _FOUND: Final = 32  # what one that is found costs of these
 _GLANCES: Final = 4  # as many again each time that `LIMIT` values were handed on in between
 _ALWAYS: Final = 1 << 60
 _PATIENCE: Final = 0.2  # seconds that a collection waits for somebody who hands values on
+_PATIENCE_WITH_THREADS: Final = 2.0
 _ONE: Final = 1
 _UNBOUND: Final[tuple[int, dict[str, str]]] = (-1, {})
 
 _current = CURRENT.get
 _now = time.time_ns
+
+
+class Made(Protocol):
+    """A call that values were measured of."""
+
+    @property
+    def ended(self) -> int:
+        """When it ended, by a clock of its own, in nanoseconds."""
+        ...
+
+    @property
+    def flags(self) -> int:
+        """The flags of its trace."""
+        ...
+
+    @property
+    def span(self) -> Span:
+        """Its span."""
+        ...
 
 
 class Series:
@@ -59,6 +82,7 @@ class Series:
         "_aside",
         "_bound",
         "_given",
+        "_holder",
         "_lock",
         "_opened",
         "_target",
@@ -75,6 +99,7 @@ class Series:
         self._given = given
         self._bound = _UNBOUND
         self._lock = threading.Lock()
+        self._holder = 0
         self.zeroed = False
         self.value: float | None = None
         """What a gauge shows."""
@@ -155,6 +180,32 @@ class Series:
             gauges.show(self)
             self.value = found
 
+    def take(self, values: Sequence[float], calls: Sequence[Made], offset: int) -> None:
+        """Record a value for each of some calls that have ended, in its own context.
+
+        Args:
+            values: Numbers that can be exported, at least one.
+            calls: The calls.
+            offset: What turns their clock into nanoseconds since the epoch.
+        """
+        target = self._target
+        if self._aside == _ALWAYS or target is None or target.offers == "every":
+            for value, call in zip(values, calls, strict=True):
+                self._put(value, trace_api.set_span_in_context(call.span, Context()))
+            return
+        if self.metric.instrument is Instrument.HISTOGRAM:
+            times = zip(values, calls, strict=True)
+            self.marked += [(value, one.span, one.ended + offset) for value, one in times]
+        else:
+            last = next((one for one in reversed(calls) if one.flags & 1), None)
+            if last is None:
+                self.records.append(sum(values))
+            else:  # all but one exemplar of a batch would be replaced by the next
+                self.records += [sum(values[:-1])] if len(values) > 1 else []
+                self.marked.append((values[-1], last.span, last.ended + offset))
+        if len(self.records) > LIMIT or len(self.marked) > LIMIT:
+            self._relieve()
+
     # -- on the way
 
     def _put(self, value: object, context: Context | None) -> None:
@@ -184,7 +235,10 @@ class Series:
             self._relieve()
 
     def _slowly(self, value: float, context: Context | None) -> None:
-        """Through the API, unless this thread is just making the instrument."""
+        """Through the API, unless this thread is just making the instrument.
+
+        The SDK takes locks, which this thread may hold, interrupted: values wait for a collection.
+        """
         if not _binding.acquire(blocking=False):
             self.records.append(value)
             return
@@ -192,7 +246,10 @@ class Series:
             instrument = instruments.instrument(self.metric)
         finally:
             _binding.release()
-        self._send(instrument, value, context)
+        if is_sdks(instrument):
+            self._mark(value, context, "sampled")
+        else:
+            self._send(instrument, value, context)
 
     def _send(self, instrument: Any, value: float, context: Context | None) -> None:
         if self.metric.instrument is Instrument.HISTOGRAM:
@@ -228,7 +285,11 @@ class Series:
 
     def _relieve(self) -> None:
         """Hand on what waits, on the time of one that records: never wait for anything."""
-        if self._lock.acquire(blocking=False):
+        if self._target is None:
+            # No Thread: that takes a lock of the interpreter's, which this thread may hold.
+            _thread.start_new_thread(self.drain, ())
+        elif self._lock.acquire(blocking=False):
+            self._holder = _thread.get_ident()
             try:
                 bad = self._hand_on(wait=False)
                 self._look(_GLANCES)
@@ -243,7 +304,11 @@ class Series:
     def drain(self) -> None:
         """Hand on what waits; a collection follows."""
         if not self._lock.acquire(timeout=_PATIENCE):
-            return  # held by one that this collection interrupted
+            # Held by one that this collection interrupted, or by a thread that is slow.
+            own = self._holder == _thread.get_ident()
+            if own or not self._lock.acquire(timeout=_PATIENCE_WITH_THREADS):
+                return
+        self._holder = _thread.get_ident()
         try:
             bad = self._hand_on(wait=True)
             self._look(_LOOKS)
@@ -315,6 +380,9 @@ class Off(Series):
         """Nothing."""
 
     def set(self, value: float) -> None:
+        """Nothing."""
+
+    def take(self, values: Sequence[float], calls: Sequence[Made], offset: int) -> None:
         """Nothing."""
 
 

@@ -22,6 +22,14 @@ class Level(enum.Enum):
     NODE_CACHE = ("node_cache", (a.NODE_ID.key, a.CACHE_TYPE.key))
     NODE_COMPONENT = ("node_component", (a.NODE_ID.key, a.COMPONENT.key))
     NODE_OPERATION = ("node_operation", (a.NODE_ID.key, a.OPERATION.key, a.COMPONENT.key))
+    NODE_LE = ("node_le", (a.NODE_ID.key, "le"))
+    NODE_SIZE = ("node_size", (a.NODE_ID.key, a.MESSAGE_SIZE_BUCKET.key))
+    NODE_POOL_LE = ("node_pool_le", (a.NODE_ID.key, a.POOL_TYPE.key, "le"))
+    NODE_OPERATION_LE = (
+        "node_operation_le",
+        (a.NODE_ID.key, a.OPERATION.key, a.COMPONENT.key, "le"),
+    )
+    NODE_RPC = ("node_rpc", (a.NODE_ID.key, a.RPC_METHOD.key))
     SWARM = ("swarm", (a.SWARM_ID.key,))
     SWARM_TASK = ("swarm_task", (a.SWARM_ID.key, a.TASK_TYPE.key))
     SWARM_QUEUE = ("swarm_queue", (a.SWARM_ID.key, a.QUEUE_TYPE.key))
@@ -30,6 +38,9 @@ class Level(enum.Enum):
     FLEET = ("fleet", ())
     NODE_TARGET = ("node_target", (a.NODE_ID.key, "job", "instance"))
     SWARM_TARGET = ("swarm_target", (a.SWARM_ID.key, "job", "instance"))
+    HOST = ("host", ("instance",))
+    FILESYSTEM = ("host_filesystem", ("instance", "mountpoint"))
+    HOST_DEVICE = ("host_device", ("instance", "device", "direction"))
     COLLECTOR = ("collector", ("job", "instance"))
     COLLECTORS = ("collectors", ("job",))
     RECEIVER = ("collector_receiver", ("job", "instance", "receiver"))
@@ -99,6 +110,7 @@ class AlertRule:
         labels: Labels that the rule adds.
         keep_firing: How long it goes on after the condition ended, in seconds, so that what comes
             and goes is one alert.
+        drawn: What a panel draws; by default what the expression compares first.
     """
 
     alert: Alert
@@ -109,6 +121,7 @@ class AlertRule:
     duration: float
     labels: tuple[tuple[str, str], ...] = ()
     keep_firing: float = 0.0
+    drawn: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ def rule(
     description: str,
     *,
     keep_firing: float = 0.0,
+    drawn: str = "",
 ) -> AlertRule:
     """The rule of an alert; see `AlertRule` for the arguments.
 
@@ -34,6 +35,7 @@ def rule(
         expression: PromQL.
         description: The sentence, with placeholders.
         keep_firing: Seconds for which it goes on after the condition ended.
+        drawn: What a panel draws; by default what the expression compares first.
     """
     alert = ALERTS[name]
     return AlertRule(
@@ -44,6 +46,7 @@ def rule(
         severity=alert.severity,
         duration=alert.duration,
         keep_firing=keep_firing,
+        drawn=drawn,
     )
 
 

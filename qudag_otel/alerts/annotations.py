@@ -18,6 +18,7 @@ DEFAULT_GRAFANA: Final = "http://localhost:3001"
 
 _PLACEHOLDER: Final = re.compile(r"<(\w+)>")
 _IDENTITY: Final = (a.NODE_ID.key, a.SWARM_ID.key)
+_OPTIONS: Final = {a.NODE_ID.key: "--node", a.SWARM_ID.key: "--swarm"}
 
 _VALUES: Final = {
     "1": "{{ $value | humanizePercentage }}",
@@ -36,14 +37,16 @@ class Links:
     Args:
         runbooks: URL of the runbooks; an alert's section is its name in lower case.
         grafana: Root URL of Grafana.
+        explaining: Further options of `qudag-otel explain`, where names or histograms differ.
     """
 
     runbooks: str = DEFAULT_RUNBOOKS
     grafana: str = DEFAULT_GRAFANA
+    explaining: str = ""
 
 
 def texts(rule: AlertRule, links: Links) -> dict[str, str]:
-    """What an alert says: summary, description, runbook_url and dashboard_url.
+    """What an alert says: summary, description, where to look, and the command that explains it.
 
     Args:
         rule: The rule.
@@ -57,14 +60,16 @@ def texts(rule: AlertRule, links: Links) -> dict[str, str]:
     described = _PLACEHOLDER.sub(
         lambda found: words.get(found[1], f"{{{{ $labels.{found[1]} }}}}"), rule.description
     )
+    named = [key for key in _IDENTITY if f"<{key}>" in rule.description]
     chosen = "".join(
         f"&var-{key}={{{{ $labels.{key} | urlquery }}}}"
-        for key in _IDENTITY
-        if f"<{key}>" in rule.description
+        for key in ((*a.SCOPE, *named) if named else ())
     )
+    whom = "".join(f" {_OPTIONS[key]} '{{{{ $labels.{key} }}}}'" for key in named)
     return {
         "dashboard_url": f"{links.grafana.rstrip('/')}{location(rule.alert).path}{chosen}",
         "description": described,
+        "explain": f"qudag-otel explain {rule.alert.name}{whom}{links.explaining}",
         "runbook_url": f"{links.runbooks}#{rule.alert.name.lower()}",
         "summary": rule.alert.summary,
     }

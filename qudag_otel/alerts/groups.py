@@ -10,6 +10,7 @@ from qudag_otel.alerts import (
     activity,
     anomalies,
     baselines,
+    hosts,
     nodes,
     objectives,
     pipeline,
@@ -17,6 +18,7 @@ from qudag_otel.alerts import (
     recording,
     stack,
     swarms,
+    watched,
 )
 from qudag_otel.alerts._model import AlertRule, Level, Recorded, RuleFile, RuleGroup
 from qudag_otel.catalogue import attributes as a
@@ -34,9 +36,11 @@ ALERT_RULES: Final[tuple[AlertRule, ...]] = (
     *nodes.LEVEL_RULES,
     *nodes.AVAILABILITY_RULES,
     *swarms.SWARM_RULES,
+    *watched.WATCHED_RULES,
     *anomalies.ANOMALY_RULES,
     *pipeline.PIPELINE_RULES,
     *stack.STACK_RULES,
+    *hosts.HOST_RULES,
     *objectives.OBJECTIVE_RULES,
 )
 """Every alerting rule."""
@@ -45,9 +49,11 @@ RECORDED: Final[tuple[Recorded, ...]] = (
     *recording.NODE_RECORDED,
     *recording.SWARM_RECORDED,
     *recording.OPERATION_RECORDED,
+    *recording.DISTRIBUTIONS_RECORDED,
     *activity.ACTIVITY_RECORDED,
     *presence.PRESENCE_RECORDED,
     *presence.EXPECTED_RECORDED,
+    *watched.WATCHED_RECORDED,
     *baselines.BASELINE_RECORDED,
     *pipeline.PIPELINE_RECORDED,
     *pipeline.APPLICATION_LOST,
@@ -75,10 +81,11 @@ def listed(
             _listed(presence.NODES.missing, f"absent({there})", "a node that must be there")
         )
     for labels in retired:
-        who = presence.SWARMS if a.SWARM_ID.key in labels else presence.NODES
-        known = select(who.expected.name, *starmap(equal, labels.items()))
-        expression = aggregate("group", who.expected.level.labels, f"last_over_time({known}[3d])")
-        found.append(_listed(who.retired, expression, "one that need not come back"))
+        swarm = a.SWARM_ID.key in labels
+        for who in (presence.SWARMS,) if swarm else (presence.NODES, presence.WATCHES):
+            known = f"{select(who.expected.name, *starmap(equal, labels.items()))}[3d]"
+            expression = aggregate("group", who.expected.level.labels, f"last_over_time({known})")
+            found.append(_listed(who.retired, expression, "one that need not come back"))
     for job, count in sorted((collectors or {}).items()):
         found.append(
             _listed(pipeline.LISTED, f"vector({count})", "as many as there must be", job=job)
@@ -132,6 +139,11 @@ def rule_files(
                 RuleGroup(name="qudag-nodes", rules=recording.NODE_RECORDED),
                 RuleGroup(name="qudag-swarms", rules=recording.SWARM_RECORDED),
                 RuleGroup(name="qudag-operations", rules=recording.OPERATION_RECORDED),
+                RuleGroup(
+                    name="qudag-distributions",
+                    rules=recording.DISTRIBUTIONS_RECORDED,
+                    interval=_SLOW_SECONDS,
+                ),
                 RuleGroup(name="qudag-activity", rules=activity.ACTIVITY_RECORDED),
                 *lists,
                 RuleGroup(
@@ -155,6 +167,14 @@ def rule_files(
         ),
         RuleFile(name="alerts", groups=(contract, levels, available)),
         RuleFile(
+            name="watched",
+            groups=(
+                RuleGroup(
+                    name="qudag-watched", rules=(*watched.WATCHED_RECORDED, *watched.WATCHED_RULES)
+                ),
+            ),
+        ),
+        RuleFile(
             name="anomalies",
             groups=(RuleGroup(name="qudag-anomalies", rules=anomalies.ANOMALY_RULES),),
         ),
@@ -171,6 +191,7 @@ def rule_files(
                 ),
             ),
         ),
+        RuleFile(name="hosts", groups=(RuleGroup(name="qudag-hosts", rules=hosts.HOST_RULES),)),
         RuleFile(name="stack", groups=(RuleGroup(name="qudag-stack", rules=stack.STACK_RULES),)),
         RuleFile(
             name="objectives",

@@ -71,6 +71,7 @@ CONTRACT_RULES: Final = (
         + settled("ConnectionPoolExhausted", f'{_CONNECTIONS}{{state="idle"}}'),
         "Pool <pool_type> of node <node_id> has no idle connection for <duration>;"
         " <value> are in use.",
+        drawn=f'{_CONNECTIONS}{{state="idle"}}',
     ),
     rule(
         "HighErrorRate",

@@ -243,12 +243,14 @@ PIPELINE_RULES: Final = (
             "min", Level.COLLECTOR.labels, mostly(crossed("TargetDown", "{}"), "up", _FAILING)
         ),
         "Prometheus cannot scrape <instance> of job <job> for <duration>.",
+        drawn=aggregate("min", Level.COLLECTOR.labels, "up"),
     ),
     rule(
         "Watchdog",
         "watchdog",
         "vector(1)",
         "This alert always fires. When it stops arriving, alerts do not arrive.",
+        drawn='max(ALERTS{alertname="Watchdog",alertstate="firing"})',
     ),
 )
 """The rules about the telemetry itself."""

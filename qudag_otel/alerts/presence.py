@@ -126,6 +126,8 @@ SWARMS: Final = _presence(
     series(m.QUEUE_DEPTH),
     series(m.AGENT_UTILIZATION),
 )
+WATCHES: Final = _presence(Level.NODE, Level.NODE_TARGET, "watched_node", series(m.NODE_UP))
+"""Nodes that somebody watches through their RPC."""
 
 NODES_ABSENT: Final = Recorded(
     level=Level.FLEET,
@@ -139,8 +141,8 @@ NODES_ABSENT: Final = Recorded(
     description="Share of a fleet's nodes that should be there and do not report.",
 )
 
-PRESENCE_RECORDED: Final = (*NODES, *SWARMS, NODES_ABSENT)
+PRESENCE_RECORDED: Final = (*NODES, *SWARMS, *WATCHES, NODES_ABSENT)
 """Recorded with every evaluation."""
 
-EXPECTED_RECORDED: Final = (NODES.expected, SWARMS.expected)
+EXPECTED_RECORDED: Final = (NODES.expected, SWARMS.expected, WATCHES.expected)
 """Recorded once a minute."""

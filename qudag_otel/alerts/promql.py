@@ -73,6 +73,19 @@ def quantile(level: Level, metric: Metric, share: float) -> str:
     )
 
 
+def buckets(level: Level, metric: Metric) -> str:
+    """A histogram's observations a second in each bucket, at a level that keeps `le`.
+
+    A process that is both pushed and scraped counts once, by its pushed buckets.
+    """
+    pushed, scraped = _roads(metric, "_bucket")
+    other = ", ".join(label for label in level.labels if label != "le")
+    return (
+        f"{total(level, _rates(pushed))}"
+        f" or {total(level, promql.rate(scraped, WINDOW))} unless on ({other}) {pushed}"
+    )
+
+
 def _roads(metric: Metric, suffix: str, *matchers: str) -> tuple[str, str]:
     """A metric's series that are pushed, and those that are scraped."""
     return (

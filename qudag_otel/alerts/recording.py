@@ -7,12 +7,15 @@ is neither good nor bad.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query.promql import added, aggregate, share
 from qudag_otel.alerts._model import Level, Recorded
-from qudag_otel.alerts.promql import WINDOW, average, gauge, quantile, rate, series
+from qudag_otel.alerts.promql import WINDOW, average, buckets, gauge, quantile, rate, series
 from qudag_otel.catalogue import metrics as m
+
+if TYPE_CHECKING:
+    from qudag_otel.catalogue import Metric
 
 _COMPRESSED = 'compression_type!="none"'
 UNSUCCESSFUL: Final = 'status=~"failure|timeout"'
@@ -311,6 +314,47 @@ OPERATION_P95: Final = Recorded(
     description="Duration that 95% of an operation's calls stay under.",
 )
 
+
+def _distribution(level: Level, subject: str, metric: Metric, what: str) -> Recorded:
+    return Recorded(
+        level=level,
+        subject=f"{subject}_bucket",
+        operation="rate5m",
+        expression=buckets(level, metric),
+        unit="1/s",
+        description=f"{what} a second that took at most `le` seconds, for heatmaps.",
+    )
+
+
+CHUNKING_BUCKETS: Final = _distribution(
+    Level.NODE_LE, "qudag_chunking_seconds", m.CHUNKING_DURATION, "Messages chunked"
+)
+POOL_WAIT_BUCKETS: Final = _distribution(
+    Level.NODE_POOL_LE, "qudag_pool_wait_seconds", m.CONNECTION_WAIT_TIME, "Requests"
+)
+OPERATION_BUCKETS: Final = _distribution(
+    Level.NODE_OPERATION_LE, "qudag_operation_seconds", m.OPERATION_DURATION, "Calls"
+)
+RPC_BUCKETS: Final = _distribution(
+    Level.NODE_LE, "qudag_node_rpc_seconds", m.NODE_RPC_DURATION, "Answers"
+)
+CHUNKING_P95_BY_SIZE: Final = Recorded(
+    level=Level.NODE_SIZE,
+    subject="qudag_chunking_seconds",
+    operation="p95_5m",
+    expression=quantile(Level.NODE_SIZE, m.CHUNKING_DURATION, 0.95),
+    unit="s",
+    description="Time to chunk a message that 95% of the messages of a size stay under.",
+)
+RPC_P95: Final = Recorded(
+    level=Level.NODE_RPC,
+    subject="qudag_node_rpc_seconds",
+    operation="p95_5m",
+    expression=quantile(Level.NODE_RPC, m.NODE_RPC_DURATION, 0.95),
+    unit="s",
+    description="Time in which 95% of the answers of a watched node came, by method.",
+)
+
 NODE_RECORDED: Final = (
     MESSAGES_RATE,
     CHUNKS_RATE,
@@ -356,3 +400,13 @@ OPERATION_RECORDED: Final = (
     OPERATION_P95,
 )
 """Recorded for every instrumented operation."""
+
+DISTRIBUTIONS_RECORDED: Final = (
+    CHUNKING_BUCKETS,
+    POOL_WAIT_BUCKETS,
+    OPERATION_BUCKETS,
+    RPC_BUCKETS,
+    CHUNKING_P95_BY_SIZE,
+    RPC_P95,
+)
+"""Recorded for panels alone, and as seldom as samples come: a panel of a week reads a tenth."""

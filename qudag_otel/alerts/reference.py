@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query.units import duration, quantity
-from qudag_otel.alerts import activity, anomalies, baselines, pipeline, presence, recording
+from qudag_otel.alerts import (
+    activity,
+    anomalies,
+    baselines,
+    pipeline,
+    presence,
+    recording,
+    watched,
+)
 from qudag_otel.alerts._model import AlertRule
 from qudag_otel.catalogue import Comparison, Severity
 from qudag_otel.catalogue import thresholds as t
@@ -33,6 +41,10 @@ _WITHOUT_LIMIT: Final = frozenset(
         "CollectorAbsent",
         "ComponentUnhealthy",
         "NodeAbsent",
+        "NodeDown",
+        "NodeMakesNoProgress",
+        "NodeUnwatched",
+        "NodeWithoutPeers",
         "ReloadFailed",
         "SwarmAbsent",
         "SwarmStalled",
@@ -46,7 +58,9 @@ _RECORDED: Final = (
     ("Nodes", recording.NODE_RECORDED),
     ("Swarms", recording.SWARM_RECORDED),
     ("Instrumented operations", recording.OPERATION_RECORDED),
+    ("Distributions", recording.DISTRIBUTIONS_RECORDED),
     ("Presence", (*presence.PRESENCE_RECORDED, *presence.EXPECTED_RECORDED)),
+    ("Watched nodes", watched.WATCHED_RECORDED),
     ("Activity", activity.ACTIVITY_RECORDED),
     ("Baselines", baselines.BASELINE_RECORDED),
     ("Collectors", pipeline.PIPELINE_RECORDED),
@@ -82,13 +96,18 @@ def markdown(files: Iterable[RuleFile]) -> str:
 
 def _alert_row(alert: Alert, rules: list[AlertRule]) -> tuple[str, ...]:
     link = f"[{alert.name}](runbooks.md#{alert.name.lower()})"
-    limit = "" if alert.name in _WITHOUT_LIMIT else f" ({_limit(alert)})"
+    limit = f" ({limit_of(alert)})" if limit_of(alert) else ""
     waits = dict.fromkeys(duration(rule.duration) if rule.duration else "at once" for rule in rules)
     return link, f"{alert.summary.rstrip('.')}{limit}", ", ".join(waits), rules[0].concern
 
 
-def _limit(alert: Alert) -> str:
-    """What the value is compared with; of what is unusual, a share of the usual and a floor."""
+def limit_of(alert: Alert) -> str:
+    """What the value is compared with; of what is unusual, a share of the usual and a floor.
+
+    Empty where nothing is compared that a person would call a value.
+    """
+    if alert.name in _WITHOUT_LIMIT:
+        return ""
     limit = f"{alert.comparison.value} {quantity(alert.threshold, alert.unit)}"
     if alert.name not in anomalies.FLOORS:
         return limit

@@ -15,6 +15,7 @@ from qudag_otel.alerts.annotations import Links, texts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from qudag_otel._query.native import Turn
     from qudag_otel.alerts._model import AlertRule, RuleFile, RuleGroup
 
 HEADER: Final = (
@@ -35,12 +36,14 @@ class Style:
         scale: What every duration is divided by, so that a test need not wait for days.
         namespace: Of Kubernetes, where the PrometheusRule is to be.
         release: The label by which a Prometheus of Kubernetes selects its rules.
+        turn: What becomes of each expression, for example its form for native histograms.
     """
 
     links: Links = field(default_factory=Links)
     scale: float = 1.0
     namespace: str = ""
     release: str = ""
+    turn: Turn = str
 
 
 def rules_yaml(files: Iterable[RuleFile], style: Style | None = None) -> dict[str, str]:
@@ -133,7 +136,7 @@ class _Block(str):
 def _expression(rule: Recorded | AlertRule, style: Style) -> str:
     """A rule's expression, with a line for each operand that is not inside parentheses."""
     lines, depth = [""], 0
-    for part in _BREAK.split(scaled(rule.expression, style.scale)):
+    for part in _BREAK.split(style.turn(scaled(rule.expression, style.scale))):
         lines[-1:] = [f"{lines[-1]} {part}".lstrip()] if depth else [lines[-1], part]
         depth += part.count("(") - part.count(")")
     return _Block("\n".join(line for line in lines if line))

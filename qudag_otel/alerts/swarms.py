@@ -41,6 +41,7 @@ _STALLED: Final = rule(
     f"({_all_along(r.TASKS_WAITING.name)} or {_all_along(r.AGENT_UTILIZATION_AVG.name)})"
     f" unless {_ended(Level.SWARM, r.TASKS_COMPLETED_RATE.name)}",
     f"Swarm <swarm_id> has work, but none of its tasks ended within {_MINUTES}.",
+    drawn=r.TASKS_COMPLETED_RATE.name,
 )
 
 SWARM_RULES: Final = (
@@ -55,6 +56,7 @@ SWARM_RULES: Final = (
     replace(
         _STALLED,
         labels=(("seen", "types"),),
+        drawn=r.TYPE_COMPLETED_RATE.name,
         expression=(
             f"max_over_time({r.TYPE_CREATED_RATE.name}[10m] offset {_AGO}) > 0"
             f" unless {_ended(Level.SWARM_TASK, r.TYPE_COMPLETED_RATE.name)}"

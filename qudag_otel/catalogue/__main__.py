@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from qudag_otel import _generated
 from qudag_otel.catalogue import Alert, Attribute, Comparison, Group, Metric
 from qudag_otel.catalogue.metrics import CONTRACT, METRICS
+from qudag_otel.catalogue.pools import POOL_METRICS
+from qudag_otel.catalogue.process import PROCESS_METRICS
 from qudag_otel.catalogue.sdk import SDK_METRICS
 from qudag_otel.catalogue.spans import SPANS
 from qudag_otel.catalogue.thresholds import BASELINES, CONTRACT_ALERTS
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _CONTRACT_MARK = " \N{DAGGER}"
-_EVERY = (*METRICS, *SDK_METRICS)
+_EVERY = (*METRICS, *POOL_METRICS, *SDK_METRICS, *PROCESS_METRICS)
 _COMMAND = "python -m qudag_otel.catalogue"
 _TITLES = {
     Group.CHUNKING: "Chunking",
@@ -27,6 +29,7 @@ _TITLES = {
     Group.OPERATION: "Instrumented operations",
     Group.COMPONENT: "Component availability",
     Group.TELEMETRY: "The telemetry itself",
+    Group.PROCESS: "The process",
 }
 
 
@@ -59,8 +62,8 @@ def _head() -> Iterator[str]:
     yield (
         "A metric's name in Prometheus is its OpenTelemetry name with `_` for `.`, its unit, and "
         "`_total` on a counter. Attribute keys are the label names. Every metric carries "
-        "`node_id`, those of the swarm carry `swarm_id`, those of the telemetry itself what "
-        "OpenTelemetry's conventions say. The Prometheus names and labels of "
+        "`node_id`, those of the swarm carry `swarm_id`, those of the telemetry itself "
+        "and of libraries what OpenTelemetry's conventions say. The Prometheus names and labels of "
         f"the metrics marked{_CONTRACT_MARK} do not change: queries and dashboards rely on them."
     )
     yield ""

@@ -37,6 +37,7 @@ class Group(enum.Enum):
     APPLICATION = "application"
     NODE = "node"
     TELEMETRY = "telemetry"
+    PROCESS = "process"
 
 
 class Panel(enum.Enum):

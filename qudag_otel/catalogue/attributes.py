@@ -61,8 +61,10 @@ VALIDATION_TYPE: Final = Attribute(
 CACHE_TYPE: Final = Attribute(key="cache_type", description="The cache.", example="validation")
 EVICTION_REASON: Final = Attribute(
     key="reason",
-    description="Why an entry left: no room, too old, too many bytes, or removed on request.",
-    values=("capacity", "expired", "memory", "explicit"),
+    description=(
+        "Why an entry left: no room, too old, too many bytes (`memory` in 0.1), or on request."
+    ),
+    values=("capacity", "expired", "memory_pressure", "explicit", "memory"),
 )
 TASK_TYPE: Final = Attribute(key="task_type", description="The kind of task.", example="verify")
 PRIORITY: Final = Attribute(
@@ -94,7 +96,10 @@ COMPONENT: Final = Attribute(
 )
 ERROR_TYPE: Final = Attribute(
     key="error_type",
-    description="The class of the error: an exception's qualified name, or a code.",
+    description=(
+        "The class of the error: an exception's qualified name, or a name of one's own, such as "
+        "`connection_error`, `timeout_error`, `validation_error` or `unknown_error`."
+    ),
     example="TimeoutError",
 )
 OPERATION: Final = Attribute(

@@ -404,6 +404,26 @@ PROCESS_ENDED: Final = Metric(
     attributes=(a.NODE_ID,),
     panel=Panel.SYSTEM_HEALTH,
 )
+PROCESS_CPU: Final = Metric(
+    name="qudag.process.cpu",
+    instrument=Instrument.GAUGE,
+    unit="%",
+    description="CPU of the host that this process took since the previous collection, 0 to 100.",
+    group=Group.SYSTEM,
+    attributes=(a.NODE_ID,),
+    panel=Panel.RESOURCE_USAGE,
+    asynchronous=True,
+)
+PROCESS_MEMORY: Final = Metric(
+    name="qudag.process.memory",
+    instrument=Instrument.GAUGE,
+    unit="By",
+    description="Resident memory of this process.",
+    group=Group.SYSTEM,
+    attributes=(a.NODE_ID,),
+    panel=Panel.RESOURCE_USAGE,
+    asynchronous=True,
+)
 
 TELEMETRY_CPU: Final = Metric(
     name="qudag.telemetry.cpu.time",
@@ -444,6 +464,8 @@ METRICS: Final = (
     NODE_RPC_DURATION,
     TELEMETRY_CPU,
     TELEMETRY_SHARE,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
     PROCESS_ENDED,
 )
 """Every metric."""

@@ -226,6 +226,28 @@ SWARM_ALERTS: Final = (
 )  # fmt: skip
 """Whole swarms that are gone, stand still or work in vain."""
 
+WATCHED_ALERTS: Final = (
+    _alert("NodeDown", _CRITICAL, _EQUAL, 0.0, "{node}", 2,
+           Panel.SYSTEM_HEALTH, "A watched node does not answer, or does not run.",
+           m.NODE_UP, m.NODE_INFO),
+    _alert("NodeWithoutPeers", _WARNING, _EQUAL, 0.0, "{peer}", 10,
+           Panel.SYSTEM_HEALTH, "A watched node is connected to nobody.",
+           m.NODE_PEERS),
+    _alert("NodeMakesNoProgress", _WARNING, _EQUAL, 0.0, "{change}", 5,
+           Panel.SYSTEM_HEALTH, "A watched node's DAG grows no more.",
+           m.NODE_VERTICES),
+    _alert("NodeRestarted", _INFO, _ABOVE, 2 * _MINUTE, "s", 0,
+           Panel.SYSTEM_HEALTH, "A watched node was restarted.",
+           m.NODE_UPTIME),
+    _alert("NodeRestartsAgain", _WARNING, _ABOVE, 2.0, "{restart}", 0,
+           Panel.SYSTEM_HEALTH, "A watched node restarts again and again.",
+           m.NODE_RESTARTS),
+    _alert("NodeUnwatched", _WARNING, _EQUAL, 1.0, "1", 5,
+           Panel.SYSTEM_HEALTH, "Nobody watches a node any more that was watched.",
+           m.NODE_UP),
+)  # fmt: skip
+"""Real nodes, as their RPC tells of them."""
+
 STEADY_LEAST: Final = 0.1
 """Messages a second: below, five minutes without one are a matter of chance."""
 
@@ -386,14 +408,37 @@ OBJECTIVE_ALERTS: Final = (
 )  # fmt: skip
 """Alerts on objectives; their thresholds and durations are those of `BURN_WINDOWS`."""
 
+DISK_FULL_WITHIN: Final = 86400.0
+"""Seconds ahead at which a filesystem that goes on growing must not be full."""
+DISK_LEAST: Final = 0.7
+"""The share in use below which growth is no concern yet."""
+
+HOST_ALERTS: Final = (
+    _alert("HostDiskFillsUp", _WARNING, _ABOVE, 1.0, "1", 30, Panel.RESOURCE_USAGE,
+           "A filesystem will be full within a day."),
+    _alert("HostDiskFull", _CRITICAL, _ABOVE, 0.95, "1", 5, Panel.RESOURCE_USAGE,
+           "A filesystem is almost full."),
+    _alert("HostInodesRunOut", _WARNING, _ABOVE, 0.9, "1", 15, Panel.RESOURCE_USAGE,
+           "A filesystem has hardly an inode left."),
+    _alert("HostFilesystemReadOnly", _CRITICAL, _EQUAL, 1.0, "1", 2, Panel.RESOURCE_USAGE,
+           "A filesystem cannot be written to any more."),
+    _alert("HostMemoryRunsOut", _WARNING, _ABOVE, 0.95, "1", 10, Panel.RESOURCE_USAGE,
+           "A host is almost out of memory."),
+    _alert("HostNetworkErrors", _WARNING, _ABOVE, 0.01, "1", 15, Panel.RESOURCE_USAGE,
+           "A host's network card sees faulty packets."),
+)  # fmt: skip
+"""The hosts under the nodes, as the agent on each measures them."""
+
 ALERTS: Final = (
     *CONTRACT_ALERTS,
     *LEVEL_ALERTS,
     *AVAILABILITY_ALERTS,
     *SWARM_ALERTS,
+    *WATCHED_ALERTS,
     *ANOMALY_ALERTS,
     *PIPELINE_ALERTS,
     *STACK_ALERTS,
+    *HOST_ALERTS,
     *OBJECTIVE_ALERTS,
 )
 """Every alert."""

@@ -24,6 +24,7 @@ LOGS: Final = "qudag-logs"
 TELEMETRY: Final = "qudag-telemetry"
 OBJECTIVES: Final = "qudag-objectives"
 NODES: Final = "qudag-nodes"
+ALERTS: Final = "qudag-alerts"
 PERFORMANCE: Final = "qudag-performance"
 """The original monitoring's one dashboard, whose links people have saved."""
 
@@ -39,6 +40,7 @@ DASHBOARDS: Final = (
     TELEMETRY,
     OBJECTIVES,
     NODES,
+    ALERTS,
     PERFORMANCE,
 )
 """Every dashboard's uid, the overview first."""
@@ -64,7 +66,7 @@ class Location(NamedTuple):
 PANELS: Final = {panel: Location(OVERVIEW, number) for number, panel in enumerate(Panel, start=1)}
 """The overview's headline panel of each row."""
 
-# Panels that alerts link to because their value is drawn there, and not on their row's headline.
+# Panels of what is around an alert's value, where that is not on its row's headline.
 CHUNKING_LATENCY: Final = Location(MESSAGES, 22)
 COMPRESSION: Final = Location(MESSAGES, 24)
 POOL_CONNECTIONS: Final = Location(POOL_CACHE, 12)
@@ -73,6 +75,9 @@ CACHE_EVICTIONS: Final = Location(POOL_CACHE, 25)
 QUEUE_DEPTH: Final = Location(SWARM, 21)
 AGENT_UTILIZATION: Final = Location(SWARM, 31)
 MEMORY: Final = Location(HOST, 12)
+FILESYSTEMS: Final = Location(HOST, 21)
+NETWORK_FAULTS: Final = Location(HOST, 25)
+HOST_MEMORY: Final = Location(HOST, 27)
 COMPONENTS: Final = Location(OPERATIONS, 33)
 THROUGHPUT_BAND: Final = Location(OVERVIEW, 81)
 TASK_BAND: Final = Location(OVERVIEW, 82)
@@ -87,6 +92,11 @@ TELEMETRY_COST: Final = Location(TELEMETRY, 17)
 SCRAPE_TARGETS: Final = Location(TELEMETRY, 14)
 COLLECTORS: Final = Location(TELEMETRY, 21)
 BURN_RATE: Final = Location(OBJECTIVES, 12)
+NODE_UP: Final = Location(NODES, 11)
+NODE_RESTARTS: Final = Location(NODES, 13)
+NODE_PEERS: Final = Location(NODES, 14)
+NODE_VERTICES: Final = Location(NODES, 15)
+NODE_UPTIME: Final = Location(NODES, 16)
 
 ALERT_STATES: Final = Location(OVERVIEW, 93)
 """Every alert's state over time."""
@@ -120,19 +130,108 @@ ALERT_PANELS: Final = {
     "TargetDown": SCRAPE_TARGETS,
     "ObjectiveBurnsFast": BURN_RATE,
     "ObjectiveBurnsSlowly": BURN_RATE,
+    "NodeDown": NODE_UP,
+    "NodeUnwatched": NODE_UP,
+    "NodeWithoutPeers": NODE_PEERS,
+    "NodeMakesNoProgress": NODE_VERTICES,
+    "NodeRestarted": NODE_UPTIME,
+    "NodeRestartsAgain": NODE_RESTARTS,
+    "HostDiskFillsUp": FILESYSTEMS,
+    "HostDiskFull": FILESYSTEMS,
+    "HostInodesRunOut": FILESYSTEMS,
+    "HostFilesystemReadOnly": FILESYSTEMS,
+    "HostMemoryRunsOut": HOST_MEMORY,
+    "HostNetworkErrors": NETWORK_FAULTS,
 }
-"""Alerts whose value is drawn on another panel than their row's headline."""
+"""Alerts whose surroundings are on another panel than their row's headline."""
+
+ALERT_NUMBERS: Final = (
+    "MessageProcessingStalled",
+    "ConnectionPoolExhausted",
+    "HighErrorRate",
+    "HighMemoryUsage",
+    "LowMessageThroughput",
+    "HighChunkingLatency",
+    "LowConnectionPoolHitRate",
+    "LowCacheHitRate",
+    "HighCacheMemoryUsage",
+    "HighSwarmTaskLatency",
+    "HighSwarmQueueDepth",
+    "HighCPUUsage",
+    "MessageThroughputRegression",
+    "LatencyRegression",
+    "LowCompressionRatio",
+    "FrequentCacheEvictions",
+    "LowAgentUtilization",
+    "ElevatedMemoryUsage",
+    "CriticalCPUUsage",
+    "CriticalSwarmTaskLatency",
+    "MostNodesAbsent",
+    "NodeAbsent",
+    "ComponentUnhealthy",
+    "MostWorkFails",
+    "SwarmAbsent",
+    "SwarmStalled",
+    "MostTasksFail",
+    "NodeDown",
+    "NodeWithoutPeers",
+    "NodeMakesNoProgress",
+    "NodeRestarted",
+    "NodeRestartsAgain",
+    "NodeUnwatched",
+    "UnusuallyLowThroughput",
+    "UnusuallyHighThroughput",
+    "UnusuallyHighChunkingLatency",
+    "UnusuallyHighTaskLatency",
+    "UnusuallyLowCacheHitRate",
+    "CollectorRefusesTelemetry",
+    "CollectorFailsToSend",
+    "CollectorDropsTelemetry",
+    "CollectorLosesTraces",
+    "CollectorQueueFillsUp",
+    "ApplicationLosesTelemetry",
+    "TelemetryCostsMuch",
+    "CollectorReceiverFails",
+    "CollectorAbsent",
+    "CollectorRestarts",
+    "TargetDown",
+    "Watchdog",
+    "AlertsGoNowhere",
+    "RulesFail",
+    "ReloadFailed",
+    "StorageRejectsSamples",
+    "StorageFails",
+    "LogStoreDrops",
+    "ObjectiveBurnsFast",
+    "ObjectiveBurnsSlowly",
+    "HostDiskFillsUp",
+    "HostDiskFull",
+    "HostInodesRunOut",
+    "HostFilesystemReadOnly",
+    "HostMemoryRunsOut",
+    "HostNetworkErrors",
+)
+"""The alerts in the order in which they came: a new one is appended, so that links stay right."""
 
 
 def location(alert: Alert) -> Location:
-    """The panel that draws the value the alert compares.
+    """The panel that draws what an alert compares, and its threshold.
+
+    Args:
+        alert: An alert of the catalogue.
+    """
+    return Location(ALERTS, ALERT_NUMBERS.index(alert.name) + 1)
+
+
+def area(alert: Alert) -> Location:
+    """The panel of the area that an alert is about: what is around the value.
 
     Args:
         alert: An alert of the catalogue.
 
     Returns:
-        The alert's own panel if it has one, else the headline of its row, else the overview's
-        state of all alerts.
+        The alert's own panel there if it has one, else the headline of its row, else the
+        overview's state of all alerts.
     """
     if alert.name in ALERT_PANELS:
         return ALERT_PANELS[alert.name]

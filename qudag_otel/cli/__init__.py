@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "metrics": "list the metrics, their labels and units",
     "dashboards": "export the Grafana dashboards",
     "alerts": "export the Prometheus alerting and recording rules",
+    "explain": "do what an alert's runbook says, and tell which causes fit",
     "stack": "write the servers around an application for Docker Compose or Helm, and check them",
     "baseline": "record a performance baseline, and compare a later window with it",
 }

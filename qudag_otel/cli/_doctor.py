@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from qudag_otel import instrumented
 from qudag_otel._query.http import why
+from qudag_otel.catalogue import prefix
 from qudag_otel.catalogue.metrics import OPERATION_DURATION, TELEMETRY_SHARE
 from qudag_otel.cli import _probe as probe
 from qudag_otel.cli._extras import EXTRAS, install, installed
 from qudag_otel.cli._scrape import scrape
+from qudag_otel.instruments import Names
 from qudag_otel.sdk import ConfigurationError, configure
 from qudag_otel.sdk.export.otlp import receiver
 from qudag_otel.sdk.settings import variables as v
@@ -192,11 +194,19 @@ def _accepted(environ: Mapping[str, str]) -> Iterator[Finding]:
     silent = {v.EXPORTER[signal].name: "none" for signal in v.SIGNALS}
     complaints: list[str] = []
     try:
-        with _listening(complaints), configure(environ={**environ, **silent}, sigterm=False):
-            pass
+        with (
+            _listening(complaints),
+            configure(environ={**environ, **silent}, sigterm=False) as telemetry,
+        ):
+            yield from _detours(telemetry)
     except ConfigurationError as error:
         yield Finding(Level.FAIL, str(error))
     yield from (Finding(Level.NOTE, text) for text in dict.fromkeys(complaints))
+
+
+def _detours(telemetry: Telemetry) -> Iterator[Finding]:
+    for reason in telemetry.detours:
+        yield Finding(Level.NOTE, f"calls go round the fast path: {reason}")
 
 
 def _tested(what: str, environ: Mapping[str, str], timeout_seconds: float) -> Iterator[Finding]:
@@ -205,6 +215,8 @@ def _tested(what: str, environ: Mapping[str, str], timeout_seconds: float) -> It
         with _listening(complaints), configure(environ=environ, sigterm=False) as telemetry:
             with instrumented.block("doctor", component="doctor"):
                 logging.getLogger("qudag.doctor").warning("a test of qudag-otel doctor")
+            if telemetry.settings[v.CONFIG_FILE]:
+                yield from _detours(telemetry)
             acknowledged = telemetry.force_flush(timeout_seconds) and _served(telemetry)
     except ConfigurationError as error:
         yield Finding(Level.FAIL, f"{what}: {error}")
@@ -220,7 +232,8 @@ def _served(telemetry: Telemetry) -> bool:
     """Whether /metrics, if there is one, has the test metric."""
     if telemetry.metrics_url is None:
         return True
-    return f"{OPERATION_DURATION.prometheus_name}_count" in scrape(telemetry.metrics_url).samples
+    name = prefix.turned(f"{OPERATION_DURATION.prometheus_name}_count", Names.prefix)
+    return name in scrape(telemetry.metrics_url).samples
 
 
 @contextmanager

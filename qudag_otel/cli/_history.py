@@ -82,13 +82,48 @@ class History:
         for (*group, bound), count in found.items():
             groups.setdefault(tuple(group), {})[float(bound)] = count
         return {
-            group: _quantile(buckets, share)
+            group: quantile_of(buckets, share)
             for group, buckets in groups.items()
             if max(buckets.values()) > 0
         }
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one endpoint."""
+        return len(self._scrapes) > 1
+
+    @property
+    def one_host(self) -> bool:
+        """Whether all endpoints are ports of one host."""
+        hosts = {
+            url.partition("://")[2].partition("/")[0].rpartition(":")[0] for url in self._scrapes
+        }
+        return len(hosts) == 1
+
+    def kinds(self) -> dict[str, str]:
+        """What each sample is, by its name."""
+        return {k: v for kept in self._scrapes.values() for k, v in kept[-1].kinds.items()}
+
+    def series(self, name: str) -> Iterator[tuple[str, Labels, float]]:
+        """Endpoint, labels and latest value of all series of a name."""
+        for url, kept in self._scrapes.items():
+            for labels, value in kept[-1].samples.get(name, {}).items():
+                yield url, labels, value
+
+    def changes(self, name: str) -> Iterator[tuple[str, Labels, float, float]]:
+        """Endpoint, labels, first and latest value of all series of a name within the window."""
+        for url, kept in self._scrapes.items():
+            before = kept[0].samples.get(name, {})
+            for labels, value in kept[-1].samples.get(name, {}).items():
+                yield url, labels, before.get(labels, value), value
+
     def _increases(self, name: str, *, per_second: bool) -> Iterator[tuple[Labels, float]]:
-        for kept in self._scrapes.values():
+        for _, labels, increase, seconds in self.increases(name):
+            yield labels, increase / seconds if per_second else increase
+
+    def increases(self, name: str) -> Iterator[tuple[str, Labels, float, float]]:
+        """Endpoint, labels, increase and its seconds, of all counts of a name."""
+        for url, kept in self._scrapes.items():
             seconds = kept[-1].taken - kept[0].taken
             if seconds <= 0:
                 continue
@@ -98,7 +133,7 @@ class History:
                 increase = sum(
                     now - before if now >= before else now for before, now in pairwise(counts)
                 )
-                yield labels, increase / seconds if per_second else increase
+                yield url, labels, increase, seconds
 
 
 def _summed(
@@ -113,7 +148,8 @@ def _summed(
     return found
 
 
-def _quantile(buckets: Mapping[float, float], share: float) -> float:
+def quantile_of(buckets: Mapping[float, float], share: float) -> float:
+    """A quantile of what was recorded, given the number up to each bound."""
     bounds = sorted(buckets)
     counts = histogram.separate([buckets[bound] for bound in bounds])
     return histogram.quantile(counts, [bound for bound in bounds if bound < math.inf], share)

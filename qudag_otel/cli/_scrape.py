@@ -29,12 +29,14 @@ class Snapshot:
         taken: When, on the monotonic clock, in seconds.
         samples: Value by sample name and labels.
         problem: Why there are none; empty if there are.
+        kinds: What each sample's family is, as its TYPE says: "counter", "gauge", "histogram".
     """
 
     url: str
     taken: float
     samples: Samples = field(default_factory=dict[str, dict[Labels, float]])
     problem: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def endpoint(text: str) -> str:
@@ -56,7 +58,8 @@ def scrape(url: str) -> Snapshot:
         text = http.fetch(
             asked, headers={"Accept": _CLASSIC}, timeout=TIMEOUT_SECONDS, redirects=True
         )
-        return Snapshot(asked.url, time.monotonic(), parse(text.decode()))
+        samples, kinds = parse(text.decode())
+        return Snapshot(asked.url, time.monotonic(), samples, kinds=kinds)
     except http.RefusedError as error:
         problem = f"answers {error.status} {error.reason}"
     except http.UnreachableError as error:
@@ -66,15 +69,17 @@ def scrape(url: str) -> Snapshot:
     return Snapshot(asked.url, time.monotonic(), problem=problem)
 
 
-def parse(text: str) -> Samples:
-    """The samples of an exposition in Prometheus' text format.
+def parse(text: str) -> tuple[Samples, Mapping[str, str]]:
+    """The samples of an exposition in Prometheus' text format, and the kind of each.
 
     Raises:
         ValueError: If it is not in that format.
     """
     samples: dict[str, dict[Labels, float]] = {}
+    kinds: dict[str, str] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             labels = frozenset(sample.labels.items())
             samples.setdefault(sample.name, {})[labels] = float(sample.value)
-    return samples
+            kinds[sample.name] = family.type
+    return samples, kinds

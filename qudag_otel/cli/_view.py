@@ -101,6 +101,11 @@ class View:
         for key, value in self._trended():
             self._trends.setdefault(key, deque(maxlen=TREND)).append(value)
 
+    @property
+    def has_nodes(self) -> bool:
+        """Whether anything of QuDAG nodes was found."""
+        return bool(self._history.values(m.MESSAGE_THROUGHPUT, ()))
+
     def draw(self, width: int) -> RenderableType:
         """The screen.
 

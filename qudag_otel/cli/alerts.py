@@ -13,7 +13,10 @@ from qudag_otel.alerts import groups, rendering
 from qudag_otel.alerts.annotations import DEFAULT_GRAFANA, DEFAULT_RUNBOOKS, Links
 from qudag_otel.alerts.objectives import ObjectiveError
 from qudag_otel.catalogue import attributes as a
+from qudag_otel.catalogue import prefix
 from qudag_otel.cli._command import CommandError
+from qudag_otel.cli._histograms import HISTOGRAMS, add_histograms
+from qudag_otel.cli._prefix import add_prefix
 
 if TYPE_CHECKING:
     import argparse
@@ -47,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many Collectors of a job must be there; without, as many as there were "
         "(may be repeated)",
     )  # fmt: skip
+    add_histograms(export)
+    add_prefix(export)
     export.add_argument("--namespace", default="", help="of Kubernetes, for a PrometheusRule")
     export.add_argument(
         "--release", default="",
@@ -104,11 +109,21 @@ def run(arguments: argparse.Namespace) -> int:
         "prometheusrule": rendering.prometheus_rule_yaml,
     }[arguments.format]
     style = rendering.Style(
-        links=Links(runbooks=arguments.runbooks, grafana=arguments.grafana),
+        links=Links(
+            runbooks=arguments.runbooks,
+            grafana=arguments.grafana,
+            explaining="".join(
+                f" --{name} {getattr(arguments, name)}"
+                for name, usual in (("histograms", "classic"), ("prefix", prefix.DEFAULT))
+                if getattr(arguments, name) != usual
+            ),
+        ),
         namespace=arguments.namespace,
         release=arguments.release,
+        turn=HISTOGRAMS[arguments.histograms],
     )
     texts = {arguments.dir / name: text for name, text in render(files, style).items()}
+    texts = {path: prefix.turned(text, arguments.prefix) for path, text in texts.items()}
     try:
         _generated.write(texts)
     except OSError as error:

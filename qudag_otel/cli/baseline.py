@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel import baseline
-from qudag_otel._query import promql
 from qudag_otel._query.prometheus import DEFAULT_URL, TOKEN
 from qudag_otel.baseline._compare import ALPHA
 from qudag_otel.baseline._plot import plot
@@ -18,7 +15,8 @@ from qudag_otel.baseline._report import as_json, show_check, show_recording
 from qudag_otel.baseline._statistics import BLOCKS, FEWEST
 from qudag_otel.baseline.measures import BY_NAME, MEASURES
 from qudag_otel.catalogue import attributes as a
-from qudag_otel.cli._command import DONE, FOUND, CommandError, share, told
+from qudag_otel.cli._command import DONE, FOUND, CommandError, share
+from qudag_otel.cli._times import length, moment, pair
 
 if TYPE_CHECKING:
     import argparse
@@ -36,18 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     record = actions.add_parser("record", help="keep a window as a file")
     record.add_argument("-o", "--output", type=Path, required=True, help="the file to write")
     _source(record)
-    record.add_argument("--window", type=_duration, default=3600, help="how long (default 1h)")
+    record.add_argument("--window", type=length, default=3600, help="how long (default 1h)")
     record.add_argument(
         "--step",
-        type=_duration,
+        type=length,
         help=f"length of a step (default: a {BLOCKS}th of the window)",
     )
 
     check = actions.add_parser("check", help="compare a later window with a file")
     check.add_argument("file", type=Path, help="the file that `record` wrote")
     _source(check)
-    check.add_argument("--window", type=_duration, help="how long (default: as in the file)")
-    check.add_argument("--step", type=_duration, help="length of a step (default: as in the file)")
+    check.add_argument("--window", type=length, help="how long (default: as in the file)")
+    check.add_argument("--step", type=length, help="length of a step (default: as in the file)")
     check.add_argument(
         "--tolerance", type=share, help="a change within this share is never a regression"
     )
@@ -69,14 +67,14 @@ def _source(parser: argparse.ArgumentParser) -> None:
         help=f"whom to ask (default %(default)s); a bearer token is read from {TOKEN}",
     )  # fmt: skip
     parser.add_argument(
-        "--end", type=_moment, metavar="TIME",
+        "--end", type=moment, metavar="TIME",
         help="end of the window: 2026-01-31T12:00:00Z, Unix seconds, or an age such as 1d "
         "(default: a minute ago, so that late samples are in)",
     )  # fmt: skip
     parser.add_argument("--node", action="append", default=[], help="only this node (repeatable)")
     parser.add_argument("--swarm", action="append", default=[], help="only this swarm (repeatable)")
     parser.add_argument(
-        "--match", action="append", default=[], type=_pair, metavar="LABEL=VALUE",
+        "--match", action="append", default=[], type=pair, metavar="LABEL=VALUE",
         help="only series with this label (repeatable)",
     )  # fmt: skip
     parser.add_argument(
@@ -169,40 +167,3 @@ def _window(length: int, step: int | None, end: int | None) -> baseline.Window:
         )
     end = int(time.time()) - _LATE if end is None else end
     return baseline.Window(end=end, steps=steps, step=step)
-
-
-@told
-def _duration(text: str) -> int:
-    """Seconds of `90`, `90s`, `5m`, `1h30m`, `2d`, `1w`; one at least."""
-    length = _age(text)
-    if length < 1:
-        raise ValueError("a duration must be longer than 0 s")
-    return length
-
-
-def _age(text: str) -> int:
-    return int(text if text.isdecimal() else promql.seconds(text))
-
-
-@told
-def _moment(text: str) -> int:
-    """Unix seconds of a time, of Unix seconds, or of an age; `0h` is now."""
-    if re.fullmatch(r"\d{9,11}(\.\d*)?", text):
-        return int(float(text))
-    if re.fullmatch(r"(\d+[smhdw])+|\d+", text):
-        return int(time.time()) - _age(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is no time: write 2026-01-31T12:00:00Z, Unix seconds, or an age such as 1d"
-        ) from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-
-
-@told
-def _pair(text: str) -> tuple[str, str]:
-    label, separator, value = text.partition("=")
-    if not separator or not re.fullmatch(r"[a-zA-Z_]\w*", label, re.ASCII):
-        raise ValueError(f"{text!r} is no LABEL=VALUE")
-    return label, value.strip('"')

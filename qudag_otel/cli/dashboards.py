@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qudag_otel._query import prometheus
+from qudag_otel.catalogue import prefix
 from qudag_otel.cli._command import CommandError, positive
+from qudag_otel.cli._histograms import HISTOGRAMS, add_histograms
+from qudag_otel.cli._prefix import add_prefix
 from qudag_otel.dashboards import custom
 from qudag_otel.dashboards._build import rendered
 from qudag_otel.dashboards._grafana import TOKEN, Grafana, GrafanaError
@@ -31,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--module", action="append", default=[], metavar="NAME",
         help="import this module and add a dashboard of what it instruments (may be repeated)",
     )  # fmt: skip
+
+    add_histograms(export)
+    add_prefix(export)
 
     picture = actions.add_parser("picture", help="draw the overview's panels as an image")
     picture.add_argument("-o", "--output", type=Path, required=True, help="a .png or .svg file")
@@ -61,7 +67,10 @@ def _export(arguments: argparse.Namespace) -> int:
             raise CommandError(f"cannot import {', '.join(arguments.module)}: {error}") from error
         except custom.NoOperationsError as error:
             raise CommandError(str(error)) from error
-    files = rendered(boards)
+    files = {
+        name: prefix.turned(text, arguments.prefix)
+        for name, text in rendered(boards, HISTOGRAMS[arguments.histograms]).items()
+    }
     if arguments.dir is not None:
         try:
             arguments.dir.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel.catalogue import prefix
 from qudag_otel.cli._command import DONE, FOUND, CommandError
+from qudag_otel.cli._prefix import add_prefix
 
 if TYPE_CHECKING:
     import argparse
 
+_WRITTEN: Final = (".yaml", ".yml", ".json", ".tpl")
 _NEXT: Final = """\
 start it:      docker compose --file {folder}/compose.yaml up --detach --wait
 check it:      qudag-otel stack check --dir {folder}
@@ -36,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--force", action="store_true", help="overwrite files that differ from what is written"
     )
+    add_prefix(export)
     check = actions.add_parser("check", help="tell what is wrong with such a folder")
     check.add_argument(
         "--dir", type=Path, default=Path(), help="the folder with compose.yaml (this one)"
@@ -53,6 +57,13 @@ def _export(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.dir
     helm = arguments.format == "helm"
     texts = _files.chart() if helm else _files.files()
+    if arguments.prefix != prefix.DEFAULT:
+        texts = {
+            name: prefix.turned(content.decode(), arguments.prefix).encode()
+            if name.endswith(_WRITTEN)
+            else content
+            for name, content in texts.items()
+        }
     try:
         differing = [
             name

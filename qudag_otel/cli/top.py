@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,10 @@ from qudag_otel.cli._scrape import endpoint, scrape
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from qudag_otel.cli._scrape import Snapshot
+    from qudag_otel.cli._screen import Screen
 
 DEFAULT: Final = "http://127.0.0.1:9464/metrics"
 MIN_WINDOW_SECONDS: Final = 10.0
@@ -38,8 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds",
         type=count,
         metavar="N",
-        help="stop after so many readings; by default at Ctrl-C",
+        help="stop after so many readings; by default at q or Ctrl-C",
     )
+    parser.add_argument(
+        "--view", choices=("auto", "nodes", "tables"), default="auto",
+        help="QuDAG nodes, or tables of all that is there; by default what suits (%(default)s)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,30 +53,53 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.live import Live
 
-    from qudag_otel.cli._view import View
+    from qudag_otel.cli._keys import keys
+    from qudag_otel.cli._screen import Screen
 
     urls: Sequence[str] = arguments.urls or [DEFAULT]
-    window = max(MIN_WINDOW_SECONDS, 3 * arguments.interval)
-    view = View("qudag-otel top", window)
+    screen = Screen(
+        "qudag-otel top", max(MIN_WINDOW_SECONDS, 3 * arguments.interval), arguments.view
+    )
     console = Console()
-    rounds = 0
-    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as screen:
-        while True:
+    if not console.is_terminal or console.is_dumb_terminal:
+        return _lines(arguments, urls, screen)
+    snapshots: Sequence[Snapshot] = ()
+    with Live(console=console, screen=True, auto_refresh=False) as shown, keys() as pressed:
+        for _ in _rounds(arguments.rounds):
             started = time.monotonic()
             snapshots = _scrape_all(urls)
-            view.add(snapshots)
-            rounds += 1
-            if console.is_terminal:
-                screen.update(view.draw(console.width), refresh=True)
-            else:
-                _write(view.line(), snapshots)
-            if rounds == arguments.rounds:
+            screen.add(snapshots)
+            shown.update(screen.draw(console), refresh=True)
+            for key in pressed.until(started + arguments.interval):
+                screen.press(key)
+                shown.update(screen.draw(console), refresh=True)
+                if screen.left:
+                    break
+            if screen.left:
                 break
+    # The screen of before is back: leave the last view on it.
+    console.print(screen.draw(console))
+    return _code(snapshots)
+
+
+def _lines(arguments: argparse.Namespace, urls: Sequence[str], screen: Screen) -> int:
+    """A line a round, for where there is no screen."""
+    snapshots: Sequence[Snapshot] = ()
+    for number in _rounds(arguments.rounds):
+        started = time.monotonic()
+        snapshots = _scrape_all(urls)
+        screen.add(snapshots)
+        _write(screen.line(), snapshots)
+        if number != arguments.rounds:
             time.sleep(max(0.0, started + arguments.interval - time.monotonic()))
-    if console.is_terminal:
-        console.print(
-            view.draw(console.width)
-        )  # the screen of before is back: leave the last view on it
+    return _code(snapshots)
+
+
+def _rounds(most: int | None) -> Iterable[int]:
+    return itertools.count(1) if most is None else range(1, most + 1)
+
+
+def _code(snapshots: Sequence[Snapshot]) -> int:
     return 0 if any(not snapshot.problem for snapshot in snapshots) else 1
 
 

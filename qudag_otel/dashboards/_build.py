@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards._links import TAG, navigation
 from qudag_otel.dashboards._panels import panel, source_of
 from qudag_otel.dashboards._sdk import JSONEncoder, build, dashboard
@@ -15,20 +16,28 @@ from qudag_otel.dashboards.views.status import ANNOTATION
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from qudag_otel._query.native import Turn
     from qudag_otel.dashboards._view import Board, Placed, Section
 
+_ASKED: Final = ("expr", "query", "definition")
+"""The keys that hold a query, of a panel's target and of a variable."""
 _COLUMNS: Final = 24
 _REFRESH: Final = "5s"
 _UNKNOWN_OF_VARIABLES: Final = ("auto", "auto_count", "auto_min")
 _UNKNOWN_OPTIONS: Final = {"table": ("footer",)}
 
 
-def render(board: Board) -> str:
+def render(board: Board, turn: Turn = str) -> str:
     """The dashboard's file: classic JSON, as file provisioning and the HTTP API take it.
 
     Keys are sorted and nothing depends on the time, so the same board gives the same text.
     """
-    built = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder))
+
+    def turned(one: dict[str, Any]) -> dict[str, Any]:
+        asked = {key: turn(one[key]) for key in _ASKED if isinstance(one.get(key), str)}
+        return {**one, **asked}
+
+    built = json.loads(json.dumps(_dashboard(board).build(), cls=JSONEncoder), object_hook=turned)
     _drop_unknown(built)
     return json.dumps(built, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -60,7 +69,7 @@ def _dashboard(board: Board) -> build.Dashboard:
         .time(f"now-{board.hours}h", "now")
         .refresh(_REFRESH)
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-        .variables([VARIABLES[name]() for name in board.variables])
+        .variables([VARIABLES[name]() for name in _variables(board)])
         .annotations([_annotation()])
         .links(navigation())
     )
@@ -68,6 +77,12 @@ def _dashboard(board: Board) -> build.Dashboard:
     for section in board.sections:
         y = _add(built, section, y)
     return built
+
+
+def _variables(board: Board) -> Sequence[str]:
+    """A board's variables; which fleet comes before which node."""
+    source, *own = board.variables
+    return (source, *a.SCOPE, *own)
 
 
 def _add(built: build.Dashboard, section: Section, y: int) -> int:
@@ -128,6 +143,11 @@ def _annotation() -> build.AnnotationQuery:
     )
 
 
-def rendered(boards: Iterable[Board]) -> dict[str, str]:
-    """The files of some dashboards: their names, and their text."""
-    return {f"{board.uid}.json": render(board) for board in boards}
+def rendered(boards: Iterable[Board], turn: Turn = str) -> dict[str, str]:
+    """The files of some dashboards: their names, and their text.
+
+    Args:
+        boards: The dashboards.
+        turn: What becomes of each expression, for example its form for native histograms.
+    """
+    return {f"{board.uid}.json": render(board, turn) for board in boards}

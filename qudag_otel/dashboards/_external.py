@@ -27,6 +27,8 @@ class External:
 SERVICE_NAME: Final = "service_name"
 LOG_SERVICE: Final = "service.name"
 """The same in VictoriaLogs, which keeps the dots."""
+LOG_SCOPE: Final = ("deployment.environment.name", "cluster", "group")
+"""What keeps fleets apart, there."""
 SPAN_NAME: Final = "span_name"
 SPAN_KIND: Final = "span_kind"
 STATUS_CODE: Final = "status_code"
@@ -77,7 +79,32 @@ TRACES_UNDECIDED: Final = External(
     "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total", _PROCESS
 )
 
+_DEVICE: Final = (*_PROCESS, "device")
+_MOUNT: Final = (*_DEVICE, "mountpoint")
+FILESYSTEM_USED: Final = External("system_filesystem_utilization_ratio", _MOUNT)
+DISK_IO: Final = External("system_disk_io_bytes_total", (*_DEVICE, "direction"))
+DISK_BUSY: Final = External("system_disk_io_time_seconds_total", _DEVICE)
+NETWORK_IO: Final = External("system_network_io_bytes_total", (*_DEVICE, "direction"))
+NETWORK_ERRORS: Final = External("system_network_errors_total", (*_DEVICE, "direction"))
+NETWORK_DROPPED: Final = External("system_network_dropped_total", (*_DEVICE, "direction"))
+HOST_MEMORY: Final = External("system_memory_utilization_ratio", (*_PROCESS, "state"))
+HOST_LOAD: Final = External("system_cpu_load_average_5m", _PROCESS)
+HOST_CORES: Final = External("system_cpu_logical_count", _PROCESS)
+HOST: Final = (
+    FILESYSTEM_USED,
+    DISK_IO,
+    DISK_BUSY,
+    NETWORK_IO,
+    NETWORK_ERRORS,
+    NETWORK_DROPPED,
+    HOST_MEMORY,
+    HOST_LOAD,
+    HOST_CORES,
+)
+"""What an agent measures of its host; `instance` is the host."""
+
 EXTERNAL: Final = (
+    *HOST,
     SPAN_CALLS,
     SPAN_DURATION,
     GRAPH_REQUESTS,

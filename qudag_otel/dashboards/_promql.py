@@ -6,11 +6,15 @@ rate is taken over `$__rate_interval`, which Grafana keeps above four export int
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query import promql
-from qudag_otel._query.promql import portion
+from qudag_otel._query.promql import aggregate, portion, share
+from qudag_otel.alerts import groups
 from qudag_otel.catalogue import attributes as a
+from qudag_otel.catalogue.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,11 +23,14 @@ if TYPE_CHECKING:
     from qudag_otel.catalogue import Attribute, Metric
 
 __all__ = [
-    "WINDOW", "buckets", "chosen", "differs", "equals", "gauge", "one_of", "portion", "quantile",
-    "rate", "recorded", "select",
+    "WINDOW", "aggregate", "buckets", "chosen", "differs", "equals", "gauge", "narrowed",
+    "one_of", "portion", "quantile", "rate", "recorded", "select", "share",
 ]  # fmt: skip
 
 WINDOW: Final = "$__rate_interval"
+_NAME: Final = re.compile(
+    r"(?<![\w:$\"])(?P<name>[a-z_]\w*(?::\w+)*)(?:\{(?P<given>[^}]*)\}|(?![\w({]))"
+)
 _IDENTITY: Final = (a.NODE_ID, a.SWARM_ID)
 
 
@@ -55,20 +62,52 @@ def _plain(matcher: str) -> str:
 
 def chosen(attribute: Attribute) -> str:
     """A matcher for the values chosen in the variable of the label's name."""
-    return f'{attribute.key}=~"${attribute.key}"'
+    return _chosen(attribute.key)
+
+
+def _chosen(label: str) -> str:
+    return f'{label}=~"${label}"'
+
+
+def _narrowing(labels: Iterable[str]) -> list[str]:
+    """The matchers for what is chosen, of series with these labels; none if they are nobody's."""
+    own = [_chosen(key.key) for key in _IDENTITY if key.key in labels]
+    return [*map(_chosen, a.SCOPE), *own] if own else []
 
 
 def select(metric: Metric, *matchers: str, suffix: str = "") -> str:
     """The metric's series on the chosen nodes or swarms."""
-    narrowed = [chosen(key) for key in _IDENTITY if key in metric.attributes]
-    return promql.select(f"{metric.prometheus_name}{suffix}", *narrowed, *matchers)
+    narrow = _narrowing(metric.attribute_keys)
+    return promql.select(f"{metric.prometheus_name}{suffix}", *narrow, *matchers)
 
 
-def recorded(series: Recorded) -> str:
+def recorded(series: Recorded, *matchers: str) -> str:
     """A recorded series on the chosen nodes or swarms."""
-    return promql.select(
-        series.name, *(chosen(key) for key in _IDENTITY if key.key in series.level.labels)
-    )
+    return promql.select(series.name, *_narrowing(series.level.labels), *matchers)
+
+
+def narrowed(expression: str) -> str:
+    """An expression of a rule, on the chosen nodes or swarms."""
+    return _NAME.sub(_narrow, expression)
+
+
+def _narrow(found: re.Match[str]) -> str:
+    matchers = _narrowing(_labels().get(found["name"], ()))
+    if not matchers:
+        return found[0]
+    given = found["given"]
+    return f"{found['name']}{{{','.join([*matchers, given] if given else matchers)}}}"
+
+
+@cache
+def _labels() -> dict[str, tuple[str, ...]]:
+    """The labels of every series of ours, by its name."""
+    ours = {
+        f"{metric.prometheus_name}{suffix}": metric.attribute_keys
+        for metric in METRICS
+        for suffix in ("", "_bucket", "_count", "_sum")
+    }
+    return {**ours, **{series.name: series.level.labels for series in groups.RECORDED}}
 
 
 def rate(metric: Metric, *keep: Attribute, where: tuple[str, ...] = (), suffix: str = "") -> str:
@@ -95,4 +134,6 @@ def buckets(metric: Metric, *, where: tuple[str, ...] = ()) -> str:
 
 
 def _keys(attributes: Iterable[Attribute]) -> list[str]:
-    return [attribute.key for attribute in attributes]
+    """The labels to keep: those of the fleet, too, where its nodes or swarms are told apart."""
+    own = [attribute.key for attribute in attributes]
+    return [*a.SCOPE, *own] if {key.key for key in _IDENTITY} & set(own) else own

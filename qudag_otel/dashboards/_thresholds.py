@@ -10,6 +10,8 @@ from qudag_otel.dashboards._view import BLUE, CLEAR, RED, YELLOW, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qudag_otel.catalogue import Alert
+
 _COLORS: Final = {Severity.CRITICAL: RED, Severity.WARNING: YELLOW, Severity.INFO: BLUE}
 _BASELINES: Final = {baseline.name: baseline for baseline in thresholds.BASELINES}
 _ALERTS: Final = {alert.name: alert for alert in thresholds.ALERTS}
@@ -37,6 +39,16 @@ def of_alert(name: str, *, scale: float = 1.0, healthy: str = CLEAR) -> tuple[St
     alert = _ALERTS[name]
     limits = [(alert.threshold * scale, _COLORS[alert.severity])]
     return _steps(alert.comparison, limits, healthy)
+
+
+def of_alerts(alerts: Sequence[Alert], *, healthy: str = CLEAR) -> tuple[Step, ...]:
+    """The thresholds of alerts on one value, each in the colour of its severity."""
+    first = alerts[0]
+    limits = {alert.threshold: _COLORS[alert.severity] for alert in reversed(alerts)}
+    # What must not be 1 is bad from there on; what must not be 0 is bad below.
+    above = first.comparison is Comparison.EQUAL and first.threshold > 0
+    comparison = Comparison.ABOVE if above else first.comparison
+    return _steps(comparison, list(limits.items()), healthy)
 
 
 def of_duration(name: str) -> tuple[Step, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards._sdk import dashboard
 from qudag_otel.dashboards._view import Kind, Source
 
@@ -28,6 +29,9 @@ def _organize(view: View) -> dict[str, object]:
     # Grafana calls the values of an only query just "Value".
     if "Value #A" in names:
         names["Value"] = names["Value #A"]
+    if {a.NODE_ID.key, a.SWARM_ID.key} & set(keys):  # of which each fleet may have one of a name
+        names |= dict(zip(a.SCOPE, ("Environment", "Cluster", "Group"), strict=True))
+        keys += a.SCOPE
     return {
         "excludeByName": {"Time": True},
         "indexByName": {key: index for index, key in enumerate(keys)},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel.alerts import presence, recording
 from qudag_otel.catalogue import attributes as a
-from qudag_otel.catalogue import metrics as m
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards._panels import source_of
 from qudag_otel.dashboards._sdk import build, dashboard
@@ -78,24 +79,37 @@ def _log_service() -> Builder[dashboard.VariableModel]:
     )
 
 
-_OURS: Final = '{__name__=~"qudag_.+"}'
+_KNOWN: Final = ",".join(f'{label}=~"${label}"' for label in a.SCOPE)
+_NODES: Final = '{__name__=~"node:qudag_(?:watched_)?node:expected",' + _KNOWN + "}"
+"""Recorded for each node that there is or should be: one series, where a node has hundreds."""
+_SWARMS: Final = f"{presence.SWARMS.expected.name}{{{_KNOWN}}}"
+_CALLED: Final = recording.OPERATION_RATE.name
+
+
+def _fleet(label: str, title: str) -> Builder[dashboard.VariableModel]:
+    """The fleets that there are."""
+    return _many(label, title, f"label_values({presence.NODES.expected.name}, {label})")
+
 
 VARIABLES: Final[Mapping[str, Callable[[], Builder[dashboard.VariableModel]]]] = {
     "datasource": lambda: _source("datasource", Source.PROMETHEUS, "Metrics"),
     "jaeger": lambda: _source("jaeger", Source.JAEGER, "Traces"),
     "victorialogs": lambda: _source("victorialogs", Source.VICTORIALOGS, "Logs"),
-    "node_id": lambda: _many("node_id", "Node", f"label_values({_OURS}, {a.NODE_ID.key})"),
-    "swarm_id": lambda: _many("swarm_id", "Swarm", f"label_values({_OURS}, {a.SWARM_ID.key})"),
+    **{
+        label: partial(_fleet, label, title)
+        for label, title in zip(a.SCOPE, ("Environment", "Cluster", "Group"), strict=True)
+    },
+    "node_id": lambda: _many("node_id", "Node", f"label_values({_NODES}, {a.NODE_ID.key})"),
+    "swarm_id": lambda: _many("swarm_id", "Swarm", f"label_values({_SWARMS}, {a.SWARM_ID.key})"),
     "component": lambda: _many(
         "component",
         "Component",
-        f"label_values({m.OPERATION_DURATION.prometheus_name}_count, {a.COMPONENT.key})",
+        f"label_values({_CALLED}, {a.COMPONENT.key})",
     ),
     "operation": lambda: _many(
         "operation",
         "Operation",
-        f"label_values({m.OPERATION_DURATION.prometheus_name}_count"
-        f'{{{a.COMPONENT.key}=~"$component"}}, {a.OPERATION.key})',
+        f'label_values({_CALLED}{{{a.COMPONENT.key}=~"$component"}}, {a.OPERATION.key})',
     ),
     "service": lambda: _values(
         "service", "Service", f"label_values({x.SPAN_CALLS}, {x.SERVICE_NAME})"

@@ -8,11 +8,13 @@ from typing import Final
 from qudag_otel.catalogue import Panel, uids
 from qudag_otel.dashboards._view import Board, Placed, Section, View
 from qudag_otel.dashboards.views import (
+    alerts,
     baselines,
     cache,
     further,
     host,
     logs,
+    machines,
     messages,
     nodes,
     objectives,
@@ -238,7 +240,7 @@ OPERATIONS: Final = Board(
 HOST: Final = Board(
     uid=uids.HOST,
     title="QuDAG Host",
-    description="Does a node's host have CPU and memory left?",
+    description="Does a node's host have CPU, memory, disk and network left?",
     sections=(
         Section(
             "",
@@ -249,6 +251,19 @@ HOST: Final = Board(
                 Placed(14, host.MEMORY_BYTES),
                 Placed(15, host.RESOURCES),
             ),
+        ),
+        Section(
+            "Machines, as their agents measure them",
+            (
+                Placed(21, machines.FILESYSTEMS),
+                Placed(22, machines.BUSY),
+                Placed(23, machines.DISKS),
+                Placed(24, machines.NETWORK),
+                Placed(25, machines.NETWORK_FAULTS),
+                Placed(26, machines.LOAD),
+                Placed(27, machines.MEMORY),
+            ),
+            panel_id=20,
         ),
     ),
 )
@@ -396,6 +411,16 @@ NODES: Final = Board(
     ),
 )
 
+ALERTS: Final = Board(
+    uid=uids.ALERTS,
+    title="QuDAG Alerts",
+    description="What does an alert compare, with what? Each draws its rule's own expression.",
+    sections=(
+        Section("", (Placed(901, status.FIRING, 6), Placed(902, status.ALERT_STATES, 18))),
+        *alerts.sections(),
+    ),
+)
+
 PERFORMANCE: Final = Board(
     uid=uids.PERFORMANCE,
     title="QuDAG Performance",
@@ -423,6 +448,7 @@ _DRAWN: Final = (
     TELEMETRY,
     OBJECTIVES,
     NODES,
+    ALERTS,
     PERFORMANCE,
 )
 

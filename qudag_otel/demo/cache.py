@@ -18,8 +18,8 @@ class ValidationCache:
         max_bytes: How many bytes its keys and values take together.
         ttl_seconds: How long an entry is believed, in seconds.
         clock: A monotonic clock in seconds.
-        on_eviction: Called with the reason whenever an entry leaves: capacity, memory, expired
-            or explicit.
+        on_eviction: Called with the reason whenever an entry leaves: capacity,
+            memory_pressure, expired or explicit.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ValidationCache:
         while len(self._entries) > self.max_entries:
             self._evict(next(iter(self._entries)), "capacity")
         while self._memory_bytes > self.max_bytes:
-            self._evict(next(iter(self._entries)), "memory")
+            self._evict(next(iter(self._entries)), "memory_pressure")
 
     def remove(self, key: bytes) -> bool:
         """Forget one entry; whether it was there."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from qudag_otel.demo.pool import Address
 
+_ARRIVAL_SECONDS = 0.02  # what was written to a socket of this host has been read by then
+_ANSWERS_SECONDS = 5.0
+
 
 def node_names(count: int) -> list[str]:
     """The names of a network's nodes."""
@@ -63,8 +66,13 @@ class Cluster:
         return not any(node.swarm.outstanding for node in self.nodes)
 
     async def quiesce(self) -> None:
-        """End the agents; connections and caches stay as they are."""
+        """End the agents, and let nodes answer what these had asked; connections stay open."""
         await asyncio.gather(*(node.swarm.stop() for node in self.nodes))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWERS_SECONDS):
+                await asyncio.sleep(_ARRIVAL_SECONDS)
+                while any(node.answering for node in self.nodes):  # noqa: ASYNC110
+                    await asyncio.sleep(_ARRIVAL_SECONDS)
 
     async def stop(self) -> None:
         """Close every connection."""

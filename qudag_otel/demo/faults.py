@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import mmap
 import os
 import re
@@ -31,6 +32,8 @@ SPARED_MEMORY: Final = 0.05
 """The share of the host's memory that the fault `memory` never takes."""
 
 _MIB: Final = 1 << 20
+_BLOCK: Final = 16 * _MIB
+"""How much is taken in one step: on a busy machine each waits for its turn."""
 
 
 class FaultError(ValueError):
@@ -165,17 +168,20 @@ async def _cpu(_cluster: Cluster, _load: Load, amount: float) -> AsyncGenerator[
 async def _memory(_cluster: Cluster, _load: Load, amount: float) -> AsyncGenerator[None]:
     blocks: list[mmap.mmap] = []
 
-    def take() -> mmap.mmap:
+    def take(size: int) -> mmap.mmap:
         # Mapped, so that it goes back to the system at once; written to, so that it is taken.
-        block = mmap.mmap(-1, _MIB)
-        block.write(b"\1" * _MIB)
+        block = mmap.mmap(-1, size)
+        block.write(b"\1" * size)
         return block
 
     async def fill() -> None:
-        while len(blocks) < amount:
+        missing = math.ceil(amount) * _MIB
+        while missing:
             memory = psutil.virtual_memory()
             if memory.available > memory.total * SPARED_MEMORY:
-                blocks.append(await asyncio.to_thread(take))
+                size = min(missing, _BLOCK)
+                blocks.append(await asyncio.to_thread(take, size))
+                missing -= size
             else:
                 await asyncio.sleep(0.1)
         await asyncio.Event().wait()

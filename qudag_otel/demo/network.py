@@ -130,6 +130,7 @@ class Node:
         self.errors: Counter[type[Exception]] = Counter()
         self.undelivered: Counter[type[Exception]] = Counter()
         self.task_delay_seconds = 0.0
+        self.answering = 0
         self._addresses = addresses
         self._sent = 0
         self._server: asyncio.Server | None = None
@@ -333,10 +334,13 @@ class Node:
             del self._served[served]
 
     async def _answer(self, message: Message) -> Message:
+        self.answering += 1
         try:
             return await self.parts.flow.handle(message, message.type)
         except Exception as error:  # noqa: BLE001  # whatever it is, the peer gets an answer
             return Message("error", {"type": type(error).__name__, "message": str(error)})
+        finally:
+            self.answering -= 1
 
 
 def _cache_key(kind: bytes, author: str, signature: bytes, *content: bytes) -> bytes:

@@ -8,11 +8,14 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel import _warnings, identity, instruments
+from qudag_otel._calls import importing
 from qudag_otel._calls.signal import SIGNALS
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel._otel.propagators import propagate
 from qudag_otel._redact import texts
 from qudag_otel._warnings import warn_once
+from qudag_otel.catalogue import prefix
+from qudag_otel.process import observe_process
 from qudag_otel.sdk import _providers
 from qudag_otel.sdk._telemetry import Telemetry
 from qudag_otel.sdk.settings import file as config_file
@@ -23,7 +26,7 @@ from qudag_otel.sdk.settings.errors import ConfigurationError
 from qudag_otel.sdk.settings.settings import Settings, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -45,6 +48,8 @@ _LEVELS: Final = {
 
 _lock = threading.RLock()
 _current: Telemetry | None = None
+_reading: list[Callable[[], None]] = []
+"""What ends the metrics of the process."""
 
 
 def configure(
@@ -65,6 +70,7 @@ def configure(
     log_record_processors: Sequence[LogRecordProcessor] = (),
     metric_readers: Sequence[MetricReader] = (),
     views: Sequence[View] = (),
+    process_metrics: bool = False,
     sigterm: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Telemetry:
@@ -97,6 +103,7 @@ def configure(
         log_record_processors: Further log record processors, called before ours.
         metric_readers: Further metric readers.
         views: Views of the metrics.
+        process_metrics: As OTEL_PYTHON_QUDAG_PROCESS_METRICS.
         sigterm: Send what is recorded when SIGTERM comes; only possible on the main thread.
         environ: Instead of the process's environment.
 
@@ -124,6 +131,7 @@ def configure(
         "log_record_processors": list(log_record_processors),
         "metric_readers": list(metric_readers),
         "views": list(views),
+        "process_metrics": process_metrics,
     }
     # What was left at its default asks for nothing; a port of 0 asks for something.
     arguments = {
@@ -148,6 +156,7 @@ def configure(
             if _current is not None:
                 otel_globals.reset_api_globals()  # the providers of the closed set-up are of no use
                 _current = None
+            instruments.begin_with(settings[v.PREFIX])
             try:
                 if settings[v.CONFIG_FILE]:
                     telemetry.keep(config_file.apply(settings[v.CONFIG_FILE]), sigterm=sigterm)
@@ -158,6 +167,11 @@ def configure(
                 _current = telemetry if telemetry.has_set_providers else None
                 raise
         instruments.rebind(disabled=settings[v.SDK_DISABLED])
+        _stop_reading()
+        if settings[v.PROCESS_METRICS] and not settings[v.SDK_DISABLED]:
+            _reading.append(observe_process())
+        if settings[v.INSTRUMENT] and not settings[v.SDK_DISABLED]:
+            importing.watch(settings[v.INSTRUMENT])
         _current = telemetry
         return telemetry
 
@@ -205,12 +219,17 @@ def _given(arguments: Mapping[str, object]) -> dict[str, object]:
         "logs_exporter": v.EXPORTER["logs"],
         "prometheus_host": v.PROMETHEUS_HOST,
         "prometheus_port": v.PROMETHEUS_PORT,
+        "process_metrics": v.PROCESS_METRICS,
     }
     return {
-        variables[name].name: parse(variables[name], str(value), name)
+        variables[name].name: parse(variables[name], _word(value), name)
         for name, value in arguments.items()
         if name in variables
     }
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _gauges(modes: Mapping[str, str]) -> dict[str, str]:
@@ -234,6 +253,11 @@ def _ours() -> tuple[str, ...]:
     return tuple(signal for signal in v.SIGNALS if signal not in taken)
 
 
+def _stop_reading() -> None:
+    while _reading:
+        _reading.pop()()
+
+
 def current() -> Telemetry | None:
     """Return the live set-up of this process, if there is one."""
     return _current if _current is not None and _current.live else None
@@ -251,7 +275,10 @@ def reset() -> None:
             _current = None
         otel_globals.reset_api_globals()
         identity.reset()
+        instruments.begin_with(prefix.DEFAULT)
         instruments.reset()
+        importing.forget()
+        _stop_reading()
         _warnings.reset()
         texts.reset()
         SIGNALS.choose(os.environ)

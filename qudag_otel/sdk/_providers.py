@@ -17,7 +17,9 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.instruments import SCOPE
+from qudag_otel.sdk import _detours as detours
 from qudag_otel.sdk._bridge import Bridge
+from qudag_otel.sdk._following import following
 from qudag_otel.sdk._records import OurLoggerProvider
 from qudag_otel.sdk.export import otlp
 from qudag_otel.sdk.export.batch import BatchLogs, BatchSpans
@@ -26,9 +28,8 @@ from qudag_otel.sdk.export.observed import Observed, observe_price
 from qudag_otel.sdk.export.outage import hold_exporter_lines
 from qudag_otel.sdk.export.periodic import PeriodicReader
 from qudag_otel.sdk.export.wire import RecordExporter
-from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider, fast_spans
+from qudag_otel.sdk.fast.engine import Engine, OurTracerProvider
 from qudag_otel.sdk.fast.export import CallExporter
-from qudag_otel.sdk.fast.following import following, follows
 from qudag_otel.sdk.settings import plugins, sampling
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
@@ -308,28 +309,48 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
     """
     ours = [part for part in plan.span_processors if isinstance(part, BatchSpans)]
     others = [part for part in plan.span_processors if not isinstance(part, BatchSpans)]
-    eligible = tracers is not None and all(map(follows, others)) and fast_spans(tracers)
-    if eligible and others:
-        plan.following = following(others)
-        ours.append(plan.following)
-    engine = Engine(tracers if eligible else None, meters, [part.put_all for part in ours])
+    why = (
+        [detours.NOT_OURS.format("traces")]
+        if tracers is None
+        else detours.of_spans(tracers, others)
+    )
+    engine = Engine(None if why else tracers, meters, [part.put_all for part in ours])
+    engine.detours += why
     for part in ours:
         part.gather_from(engine)
     if tracers is not None:
-
-        def extended(processor: SpanProcessor) -> None:
-            if plan.following is None or not follows(processor):
-                engine.leave_spans()
-            else:
-                others.append(processor)
-
-        tracers.when_extended = extended
+        _follow(plan, tracers, engine, others)
     if plan.settings[v.SDK_METRICS]:
         Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
     plan.costs["calls"] = engine.cost_of_calls
     plan.costs["threads"] = plan.cost_of_threads
     observe_price(meters, plan.costs)
     return engine
+
+
+def _follow(
+    plan: Plan, tracers: OurTracerProvider, engine: Engine, followers: list[SpanProcessor]
+) -> None:
+    """Hand ended spans to the application's processors, also to those that it adds later."""
+
+    def begin() -> None:
+        part = plan.following = following(followers)
+        tracers.before_flush = part.flushed
+        engine.follow(part.put_all)
+        part.gather_from(engine)
+
+    def extended(processor: SpanProcessor) -> None:
+        why = detours.of_processor(processor)
+        if why:
+            engine.leave_spans(why)
+        elif not engine.detours:
+            followers.append(processor)
+            if plan.following is None:
+                begin()
+
+    tracers.when_extended = extended
+    if followers and not engine.detours:
+        begin()
 
 
 def build_logger_provider(plan: Plan) -> OurLoggerProvider:

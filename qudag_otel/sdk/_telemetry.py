@@ -20,6 +20,7 @@ from qudag_otel._otel import storage
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue.attributes import NODE_ID
 from qudag_otel.catalogue.metrics import PROCESS_ENDED
+from qudag_otel.sdk import _detours as detours
 from qudag_otel.sdk import _fork, _providers
 from qudag_otel.sdk._lifecycle import Ending, bounded
 from qudag_otel.sdk.export import otlp
@@ -72,6 +73,16 @@ class Telemetry:
     def metrics_url(self) -> str | None:
         """Where what this process measures is shown, by itself or by another worker; or None."""
         return self._endpoint.url if self._endpoint else None
+
+    @property
+    def detours(self) -> tuple[str, ...]:
+        """Why calls of this process go round the fast path; empty if they take it."""
+        if self._engine is not None:
+            return tuple(self._engine.detours)
+        if self._settings[v.SDK_DISABLED]:
+            return ()
+        file = self._settings[v.CONFIG_FILE]
+        return (detours.CONFIG_FILE if file else detours.NOT_OURS.format("metrics"),)
 
     @property
     def live(self) -> bool:

@@ -30,8 +30,8 @@ def capture() -> Generator[Captured]:
 
     Everything is sampled and kept in memory; nothing is exported. Providers that were set
     before are set again afterwards, also when the block raises. Blocks may be nested: the inner
-    one captures alone. Records of the `logging` module are captured from the level at which the
-    logger lets them pass.
+    one captures alone. What telemetry says of itself (its queues, its price) is left out. Records
+    of the `logging` module are captured from the level at which the logger lets them pass.
 
     With OTEL_SDK_DISABLED=true nothing is captured, as the variable asks.
 

@@ -14,7 +14,7 @@ import itertools
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import _logs as logs
 from opentelemetry import metrics, trace
@@ -31,7 +31,10 @@ from qudag_otel import _warnings, instruments, sdk
 from qudag_otel._calls import plain, registry
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel._otel import lending
-from qudag_otel._series import drains
+from qudag_otel._series import drains, observers
+from qudag_otel.catalogue import Group
+from qudag_otel.catalogue.metrics import METRICS
+from qudag_otel.catalogue.sdk import SDK_METRICS
 from qudag_otel.sdk._bridge import Bridge
 from qudag_otel.testing import _convert
 from qudag_otel.testing._captured import Captured
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from qudag_otel.testing._records import Point
 
 T = TypeVar("T")
+
+# What a set-up says of itself is nothing that a test recorded.
+_OF_ITSELF: Final = {one.name for one in (*METRICS, *SDK_METRICS) if one.group is Group.TELEMETRY}
 
 
 @dataclass
@@ -102,7 +108,25 @@ def _all(kind: type[T], ours: Callable[[], T]) -> list[T]:
 
 
 def _points(readers: list[InMemoryMetricReader]) -> list[Point]:
-    return [point for reader in readers for point in _convert.points(reader.get_metrics_data())]
+    """Those of our provider, and what others have beside; what is observed is asked for once."""
+    ours, *others = readers
+    collected = [ours.get_metrics_data()]
+    with observers.silenced():
+        collected += [reader.get_metrics_data() for reader in others]
+    found: list[Point] = []
+    for data in collected:
+        levels = {_series_of(point) for point in found}
+        found += [
+            point
+            for point in _convert.points(data)
+            if point.metric not in _OF_ITSELF
+            and (point.kind not in {"gauge", "updowncounter"} or _series_of(point) not in levels)
+        ]
+    return found
+
+
+def _series_of(point: Point) -> tuple[str, ...]:
+    return point.metric, *sorted(map(str, point.labels.items()))
 
 
 @contextlib.contextmanager

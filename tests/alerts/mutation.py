@@ -28,7 +28,7 @@ Rule = dict[str, Any]
 
 _WHOLE: Final = re.compile(
     r"(?:Most(?:Tasks|Work)\w+|SwarmStalled|(?:fleet|collectors|\w+_target):.*"
-    r"|(?:node|swarm):qudag_(?:node|swarm):.*|node:qudag_messages:(?:usual|changes6h|unbroken))$"
+    r"|(?:node|swarm):qudag_(?:(?:watched_)?node|swarm):.*|node:qudag_messages:(?:usual|changes6h|unbroken))$"
 )
 """Rules whose cases take hours of samples: broken as a whole, not in every small way."""
 

@@ -214,8 +214,13 @@ def _test(scenario: Scenario, case: Case) -> dict[str, Any]:
 
 def _expected(scenario: Scenario, fires: Fires) -> dict[str, Any]:
     alert = _ALERTS[scenario.name]
-    chosen = "".join(
-        f"&var-{key}={fires.labels[key]}" for key in ("node_id", "swarm_id") if key in fires.labels
+    own = {key: fires.labels[key] for key in ("node_id", "swarm_id") if key in fires.labels}
+    fleet = {key: {**_fleet(fires), **fires.labels}.get(key, "") for key in SCOPE} if own else {}
+    chosen = "".join(f"&var-{key}={value}" for key, value in {**fleet, **own}.items())
+    whom = "".join(
+        f" {option} '{own[key]}'"
+        for key, option in (("node_id", "--node"), ("swarm_id", "--swarm"))
+        if key in own
     )
     return {
         "exp_labels": {
@@ -227,6 +232,7 @@ def _expected(scenario: Scenario, fires: Fires) -> dict[str, Any]:
         "exp_annotations": {
             "dashboard_url": f"{DEFAULT_GRAFANA}{uids.location(alert).path}{chosen}",
             "description": fires.description,
+            "explain": f"qudag-otel explain {scenario.name}{whom}",
             "runbook_url": f"{DEFAULT_RUNBOOKS}#{scenario.name.lower()}",
             "summary": alert.summary,
         },

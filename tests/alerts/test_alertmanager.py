@@ -141,6 +141,7 @@ MOST = {"alertname": "MostNodesAbsent", "severity": "critical"}
 SLOWLY = {"alertname": "ObjectiveBurnsSlowly", "severity": "warning"}
 Labels = dict[str, str]
 # What fires, what it holds back, and what stays loud beside it.
+DISK = {"instance": "host-1", "concern": "disk"}
 HELD_BACK: dict[str, tuple[Labels, tuple[Labels, ...], tuple[Labels, ...]]] = {
     "a critical alert and its warning on the same node": (
         {"alertname": "CriticalCPUUsage", "severity": "critical", "node_id": "a", **CPU},
@@ -169,6 +170,15 @@ HELD_BACK: dict[str, tuple[Labels, tuple[Labels, ...], tuple[Labels, ...]]] = {
         (
             {**SLOWLY, "operation": "y", "sli": "s"},
             {**SLOWLY, "operation": "x", "sli": "l"},
+        ),
+    ),
+    "a full filesystem, and not another": (
+        {"alertname": "HostDiskFull", "severity": "critical", "mountpoint": "/", **DISK},
+        ({"severity": "warning", "mountpoint": "/", **DISK},),
+        (
+            {"severity": "warning", "mountpoint": "/data", **DISK},
+            {"severity": "warning", "mountpoint": "/", **DISK, "instance": "host-2"},
+            {"severity": "warning", "mountpoint": "/", **DISK, "concern": "inodes"},
         ),
     ),
     "most nodes of a fleet": (
@@ -295,7 +305,8 @@ def test_pagerduty_slack_and_email_get_what_they_need_to_act(
         (tmp_path / "alertmanager.yaml").write_text(yaml.safe_dump(settings))
         alertmanager = alertmanager_server(config=tmp_path / "alertmanager.yaml")
         texts = {
-            key: f"the {key}" for key in ("summary", "description", "runbook_url", "dashboard_url")
+            key: f"the {key}"
+            for key in ("summary", "description", "runbook_url", "dashboard_url", "explain")
         }
         _post(
             alertmanager,

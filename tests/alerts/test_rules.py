@@ -123,7 +123,7 @@ class TestContract:
 
     def test_every_alert_has_one_runbook_section_that_its_annotation_names(self) -> None:
         """The link of an alert at night leads to a section about it."""
-        assert set(runbooks.ADVICE) == set(ALERTS)
+        assert set(runbooks.SECTIONS) == set(ALERTS)
         text = (REPOSITORY / "docs" / "runbooks.md").read_text()
         anchors = {heading.lower() for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
         for path in RULES.glob("*.yaml"):
@@ -216,6 +216,14 @@ class TestExport:
                 (
                     f"group by ({fleet}, node_id)"
                     f' (last_over_time(node:qudag_node:expected{{node_id="n3"}}[3d]))'
+                ),
+                {},
+            ),
+            (
+                "node:qudag_watched_node:retired",
+                (
+                    f"group by ({fleet}, node_id)"
+                    f' (last_over_time(node:qudag_watched_node:expected{{node_id="n3"}}[3d]))'
                 ),
                 {},
             ),

@@ -38,6 +38,7 @@ COUNTERS: Final = {  # a second
     'qudag_connection_pool_misses_total{{{0},pool_type="peer"}}': 1,
     'qudag_validation_cache_hits_total{{{0},validation_type="signature"}}': 90,
     'qudag_validation_cache_misses_total{{{0},validation_type="signature"}}': 8,
+    "qudag_node_restarts_total{{{0}}}": 0,
     'qudag_cache_evictions_total{{{0},cache_type="content",reason="capacity"}}': 8,
     'qudag_swarm_tasks_created_total{{swarm_id="{1}",task_type="index",priority="normal"}}': 20,
     'qudag_swarm_tasks_completed_total{{swarm_id="{1}",task_type="index",status="success"}}': 20,
@@ -53,6 +54,12 @@ GAUGES: Final = {
     'qudag_component_up{{{0},component="pool"}}': 1,
     'qudag_resource_used_ratio{{{0},resource="disk"}}': 0.5,
     "up{{{0}}}": 1,
+    # What `qudag-otel node` says of it.
+    "qudag_node_up{{{0}}}": 1,
+    'qudag_node_info{{{0},peer_id="12D3",node_state="running"}}': 1,
+    "qudag_node_peers{{{0}}}": 3,
+    "qudag_node_vertices{{{0}}}": 7,
+    "qudag_node_uptime_seconds{{{0}}}": 90000,
 }
 WORK: Final = {  # none of it where there is no traffic
     'qudag_agent_utilization_ratio{{swarm_id="{1}",agent_id="a1",agent_type="index"}}': 0.6,

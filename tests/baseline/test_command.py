@@ -24,8 +24,8 @@ from qudag_otel.baseline import (
 )
 from qudag_otel.baseline._collect import query
 from qudag_otel.baseline.measures import BY_NAME, TOLD
-from qudag_otel.cli import baseline as command
 from qudag_otel.cli import main
+from qudag_otel.cli._times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +225,7 @@ def test_check_of_a_measure_that_cannot_be_told_is_no_success(
 )
 def test_end_of_a_window_is_an_age(text: str, seconds: int) -> None:
     """Zero is now, as the guide has it."""
-    assert abs(command._moment(text) - (time.time() - seconds)) < 5
+    assert abs(moment(text) - (time.time() - seconds)) < 5
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1", "much", "nan"])

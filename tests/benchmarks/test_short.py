@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks import profile
 from benchmarks.__main__ import run, sink
 from benchmarks.goals import GOALS, ROWS, STEPS, Step
 from benchmarks.page import BARS, COLUMNS, PAGE, SECTIONS, markdown, missed, plot, section, unit
@@ -100,6 +101,18 @@ def test_missed_goals_are_named(figures: dict[str, float]) -> None:
     assert [line for line in lines if "cache get / prometheus_client is 10" in line]
     assert [line for line in lines if "is 0.50 instead of at least 0.85" in line]
     assert not [line for line in lines if "cache put" in line]
+
+
+def test_page_says_where_the_time_of_a_missed_goal_goes(figures: dict[str, float]) -> None:
+    """With the command that shows it, which is one; a page whose goals are met has no such part."""
+    assert "Where a goal is missed" not in markdown(figures)
+    figures["message send | ours"] = 1e6
+    _, _, part = markdown(figures).partition("## Where a goal is missed")
+    assert 'python -m benchmarks.profile "message send"' in part
+    assert 'pool acquire and release"`' not in part
+    found = profile.shares("message send", calls=100)
+    assert any("messages.py" in place for _, place in found)
+    assert sum(share for share, _ in found) == pytest.approx(1)
 
 
 def test_plot_shows_ours_and_peers(figures: dict[str, float], tmp_path: Path) -> None:

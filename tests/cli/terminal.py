@@ -100,10 +100,10 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def in_terminal(*words: str, **variables: str) -> Iterator[Terminal]:
+def in_terminal(*words: str, size: tuple[int, int] = SIZE, **variables: str) -> Iterator[Terminal]:
     """A command in a terminal; it is ended with the block, at the latest."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     hidden = {"NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "CI"}
     known = {k: v for k, v in environment(**variables).items() if k not in hidden}
     with subprocess.Popen(
@@ -111,7 +111,7 @@ def in_terminal(*words: str, **variables: str) -> Iterator[Terminal]:
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env={**known, "TERM": "xterm-256color"},
+        env={**known, "TERM": variables.get("TERM", "xterm-256color")},
     ) as process:
         os.close(slave)
         try:

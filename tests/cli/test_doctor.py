@@ -13,6 +13,7 @@ from tests.sdk.receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 SIGNALS = ("traces", "metrics", "logs")
 NOWHERE = {f"OTEL_{signal.upper()}_EXPORTER": "none" for signal in SIGNALS}
@@ -225,3 +226,12 @@ def test_doctor_configuration_that_does_nothing_or_wrong_is_told(
     assert report.code == code, report.text
     assert [found for found in report.of(level) if text in found], report.text
     assert "s3cr3t" not in report.text
+
+
+def test_doctor_names_why_calls_go_round_the_fast_path(tmp_path: Path) -> None:
+    """A file that makes the providers is one reason; without any, nothing is said."""
+    file = tmp_path / "otel.yaml"
+    file.write_text('file_format: "1.0"\n')
+    told = "calls go round the fast path: OTEL_CONFIG_FILE makes the providers"
+    assert told in doctor(OTEL_CONFIG_FILE=str(file)).of("NOTE")
+    assert "round the fast path" not in doctor(**NOWHERE).text

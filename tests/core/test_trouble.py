@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from qudag_otel import instrumented
 from qudag_otel._calls import registry
+from qudag_otel._calls.failure import text_of
 from qudag_otel._calls.site import Options
 from qudag_otel._otel import globals as otel_globals
 from qudag_otel.catalogue import OTHER
@@ -165,6 +166,37 @@ def test_exception_without_a_text_is_the_application_s(telemetry: Captured) -> N
     assert span.description == "Rude: <unprintable Rude object>"
     assert [event.name for event in span.events] == ["exception", "exception"]
     assert telemetry.value("qudag.errors") == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (list(range(100_000)),), ({"k" * 9: ("v", {1})} | {n: n for n in range(100_000)},),
+        (b"x" * 100_000,), ("x" * 100_000,), ("a", ["b"] * 100_000), (("small",),), (), ([1, []],),
+        ([[("deep",), frozenset({None}), {}]] * 100_000,),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [ValueError, KeyError])
+def test_text_of_an_exception_with_huge_arguments_is_its_own_beginning(
+    kind: type[Exception], given: tuple[object, ...]
+) -> None:
+    """It is built as far as it is kept, and no further; what is small is as Python writes it."""
+    error = kind(*given)
+    whole = str(error)
+    assert text_of(error) == (whole if len(whole) <= 4096 else f"{whole[:4095]}…")
+
+
+def test_text_of_an_exception_is_not_built_whole() -> None:
+    """Of a million items a few are shown."""
+    asked: list[int] = []
+
+    class Item:
+        def __repr__(self) -> str:
+            asked.append(1)
+            return "an item"
+
+    assert text_of(ValueError([Item()] * 1_000_000)).startswith("[an item, an item")
+    assert len(asked) < 4096
 
 
 class BadNotes(Exception):

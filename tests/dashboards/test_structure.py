@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import yaml
 
+from qudag_otel.alerts.groups import ALERT_RULES
 from qudag_otel.catalogue import uids
+from qudag_otel.catalogue.attributes import SCOPE
 from tests.dashboards.files import DASHBOARDS, FOLDER, asked, panels
 from tests.servers.build import REPOSITORY
 
@@ -22,7 +24,7 @@ FOLD: Final = 20
 """Grid lines that a common screen shows at once, below Grafana's own bars."""
 BUILT_IN: Final = re.compile(r"__\w+")
 VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?::\w+)?\}|([A-Za-z_]\w*))")
-COMMON: Final = {"datasource", "node_id", "swarm_id", "interval"}
+COMMON: Final = {"datasource", "node_id", "swarm_id", "interval", *SCOPE}
 QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`')
 RANGED: Final = re.compile(r"(\w+) ?\([^()\[\]]*\[([^\]]*)\]")
 RANGES: Final = {
@@ -83,6 +85,7 @@ def test_panels_that_alerts_link_to_exist() -> None:
     there = {(dashboard["uid"], panel["id"]) for dashboard, panel in panels()}
     named = {value for value in vars(uids).values() if isinstance(value, uids.Location)}
     linked = {*named, *uids.PANELS.values(), *uids.ALERT_PANELS.values()}
+    linked |= {uids.location(rule.alert) for rule in ALERT_RULES}
     assert {tuple(one) for one in linked} <= there
 
 
@@ -160,11 +163,22 @@ def test_dashboard_refreshes_every_five_seconds_up_to_now(dashboard: Json) -> No
 def test_rates_follow_the_screen_and_the_export_interval() -> None:
     """No range is a fixed one: it would be too short for some export interval, or too long."""
     for one in asked("prometheus"):
+        if one.dashboard["uid"] == uids.ALERTS:  # what a rule looks at is what it says
+            continue
         expression = QUOTED.sub("", one.target["expr"])
         ranges = RANGED.findall(expression)
         assert len(ranges) == expression.count("["), one.name
         assert [found for found in ranges if RANGES.get(found[0]) != found[1]] == [], one.name
         assert "offset" not in expression, one.name
+
+
+def test_no_percentile_is_averaged_and_no_node_without_a_band_is_summed() -> None:
+    """The average of two p95 is no p95; and sums are compared over the same nodes."""
+    for one in asked("prometheus"):
+        expression = one.target["expr"]
+        assert not re.search(r"\b(?:avg|sum)\b[^(]*\([^()]*:p95", expression), one.name
+        if one.panel["title"].startswith("Messages, and what is usual"):
+            assert re.fullmatch(r"sum\(.* and on \(.*\) .*_lower\{.*\}\)", expression), one.name
 
 
 def test_panels_say_what_they_show_and_what_to_do() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
-from qudag_otel.demo.network import Node
+from qudag_otel.demo.cluster import Cluster
+from qudag_otel.demo.network import FETCH, Node
 from qudag_otel.demo.pool import (
     MAX_USES,
     Address,
@@ -54,6 +56,36 @@ async def _settled(swarm: Swarm, left: int = 0) -> None:
     async with asyncio.timeout(20):
         while swarm.outstanding > left:  # noqa: ASYNC110  # tasks beget tasks: no single event
             await asyncio.sleep(0.001)
+
+
+def test_network_that_rests_counts_no_more() -> None:
+    """An agent that is stopped while it asks leaves its peer at work: that is still accounted."""
+
+    async def run() -> None:
+        names = ["node-1", "node-2"]
+        cluster = Cluster(names, names, 0)
+        await cluster.start()
+        asking, asked = cluster.nodes
+        vertex = asked.dag.extend("digest", "node-2", 0)
+
+        async def slowly(message: Message, message_type: str) -> Message:
+            await asyncio.sleep(0.3)
+            return await asked.handle(message, message_type)
+
+        flow = mock.Mock(handle=slowly)
+        asked.parts.flow = flow
+        question = Message(FETCH, {"hash": vertex.hash})
+        await asking.swarm.submit(
+            lambda: asking.send(question, FETCH, "node-2"), task_type="announce"
+        )
+        while not asked.answering:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        await cluster.quiesce()
+        counted = asked.messages.total()
+        await cluster.stop()
+        assert counted == asked.messages.total() == 1
+
+    _run(run)
 
 
 def _run(test: Callable[[], Awaitable[None]]) -> None:

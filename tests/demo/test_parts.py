@@ -58,13 +58,13 @@ def test_cache_each_reason_is_told_apart() -> None:
         cache.put(name, b"x" * 9)
     assert seen == ["capacity"]
     cache.put(b"d", b"x" * 95)
-    assert seen == ["capacity", "capacity", "memory"]
+    assert seen == ["capacity", "capacity", "memory_pressure"]
     now[0] = 10.0
     assert cache.get(b"d") is None
     cache.put(b"e", b"")
     assert cache.remove(b"e")
     assert not cache.remove(b"e")
-    assert cache.evictions == {"capacity": 2, "memory": 1, "expired": 1, "explicit": 1}
+    assert cache.evictions == {"capacity": 2, "memory_pressure": 1, "expired": 1, "explicit": 1}
     assert (len(cache), cache.memory_bytes) == (0, 0)
 
 

@@ -20,6 +20,7 @@ MODULES: Final = (
     "qudag_otel.node",
     "opentelemetry.instrumentation.qudag.cache",
     "opentelemetry.instrumentation.qudag.chunking",
+    "opentelemetry.instrumentation.qudag.functions",
     "opentelemetry.instrumentation.qudag.messages",
     "opentelemetry.instrumentation.qudag.pool",
     "opentelemetry.instrumentation.qudag.swarm",

@@ -37,6 +37,8 @@ curl() {
   [ -z "$early" ] || sleep 0.5
   command curl --silent --noproxy '*' "$@"
 }
+# What gives a reader's program the time to start is waited for above.
+sleep() { [ "$1" = 3 ] || command sleep "$@"; }
 """
 END: Final = "--- end of block ---"
 

@@ -92,7 +92,7 @@ def test_cache_that_is_new_starts_at_zero(telemetry: Captured) -> None:
         assert telemetry.value(HITS, validation_type=validation_type) == 0
         assert telemetry.value(MISSES, validation_type=validation_type) == 0
     assert telemetry.value(MEMORY, cache_type=cache.cache_type) == 0
-    for reason in ("capacity", "expired", "memory", "explicit"):
+    for reason in ("capacity", "expired", "memory_pressure", "explicit", "memory"):
         assert telemetry.value(EVICTIONS, reason=reason) == 0
 
 

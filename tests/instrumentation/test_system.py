@@ -53,6 +53,27 @@ def test_monitor_reports_the_hosts_memory(telemetry: Captured) -> None:
     monitor.close()
 
 
+def test_monitor_reports_the_process_itself(telemetry: Captured) -> None:
+    """Its resident memory, and its part of the host's CPU, which is no more than one core here."""
+    monitor = SystemMonitor(node_id="n1")
+    block = bytearray(b"1" * (64 << 20))
+
+    held = telemetry.value("qudag_process_memory_bytes", node_id="n1")
+    assert held == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    assert held > len(block)
+
+    def busy() -> float:
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            pass
+        return telemetry.value("qudag_process_cpu_percent", node_id="n1")
+
+    deadline = time.monotonic() + 30
+    while busy() < 10 / (psutil.cpu_count() or 1):  # a machine in use gives it less of a core
+        assert time.monotonic() < deadline
+    monitor.close()
+
+
 def test_monitor_reports_every_core_and_the_average(telemetry: Captured) -> None:
     """There is a value for each core and one for all, each between 0 and 100."""
     monitor = SystemMonitor()

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from qudag_otel import configure, instrumented
+from qudag_otel._series.observers import observe
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import series
 from qudag_otel.sdk import reset
@@ -93,6 +94,45 @@ def test_capture_after_configure_sees_what_was_made_before_it(fast: bool) -> Non
     assert len(records.get_finished_logs()) == 4
     if not fast:
         assert len(spans.get_finished_spans()) == 4
+
+
+@pytest.mark.usefixtures("clean")
+def test_capture_leaves_out_what_telemetry_says_of_itself() -> None:
+    """A test that asks for a series is shown those that the application has, nothing else."""
+    reader = InMemoryMetricReader()
+    configure(environ=ENVIRONMENT, metric_readers=[reader])
+    counter = metrics.get_meter("app").create_counter("made.before")
+    with capture() as captured:
+        counter.add(1)
+        with pytest.raises(AssertionError) as failure:
+            captured.value("made.before", shard="2")
+    assert "\n  made.before{} 1 (counter)" in str(failure.value)
+    assert "qudag.telemetry" not in str(failure.value)
+    assert m.TELEMETRY_CPU.name in {point.metric for point in points(reader.get_metrics_data())}
+
+
+@pytest.mark.usefixtures("clean")
+def test_observers_are_asked_once_however_many_providers_there_have_been() -> None:
+    """A question costs the same after a hundred set-ups as after one."""
+    asked: list[int] = []
+
+    def level() -> list[tuple[dict[str, str], float]]:
+        asked.append(1)
+        return [({"node_id": "n"}, 3.0)]
+
+    stop = observe(m.PROCESS_MEMORY, level)
+    try:
+        for _ in range(3):
+            configure(environ=ENVIRONMENT, metric_readers=[InMemoryMetricReader()])
+            with capture():
+                pass
+            reset()
+        asked.clear()
+        with capture() as captured:
+            assert captured.value(m.PROCESS_MEMORY.name) == 3
+    finally:
+        stop()
+    assert len(asked) == 1
 
 
 def test_capture_sees_instruments_of_an_earlier_one() -> None:

@@ -18,6 +18,7 @@ _FILES: Final = {"go": "go.mod", "cargo": "Cargo.lock"}
 BUILDS: Final = {
     name: f"tests/servers/{recipe.tool}/{name}/{_FILES[recipe.tool]}"
     for name, recipe in RECIPES.items()
+    if recipe.tool in _FILES
 }
 """The lock file of everything that tests/servers builds."""
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 ALLOWED: Final = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-2-Clause-Views", "BSD-3-Clause", "BlueOak-1.0.0",
-    "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "LGPL-2.1", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0",
-    "OpenSSL", "PSF-2.0", "Unicode-3.0", "Unlicense", "ZPL-2.1", "Zlib",
+    "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "LGPL-2.1", "LGPL-3.0-only", "MIT", "MIT-0",
+    "MIT-CMU", "MPL-2.0", "OpenSSL", "PSF-2.0", "Unicode-3.0", "Unlicense", "ZPL-2.1", "Zlib",
 })  # fmt: skip
 """By SPDX identifier. Everything else is refused: AGPL and its kind, and what is not known."""
 

@@ -88,6 +88,8 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / name, folder / name)
         self.folder = folder
+        self.told = folder / "told.txt"
+        """What the latest run of tests wrote."""
 
     def noticed(self, mutant: Mutant) -> tuple[bool | None, str]:
         """Whether a test fails with the change, and the change; None if it changes nothing."""
@@ -108,11 +110,11 @@ class Copy:
         command += ["--timeout", "60", "-m", "not servers", *ROOMS[room].tests]
         paths = f"{self.folder}{os.pathsep}{self.folder / 'instrumentation'}"
         environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        quiet = subprocess.DEVNULL
-        process = subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=quiet, stderr=quiet,
-            start_new_session=True,
-        )  # fmt: skip
+        with self.told.open("w") as told:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=told, stderr=told,
+                start_new_session=True,
+            )  # fmt: skip
         try:
             return process.wait(_TEST_SECONDS) == 0
         except subprocess.TimeoutExpired:
@@ -172,6 +174,7 @@ def main() -> int:
         copy = Copy(Path(folder))
         for room in rooms:
             if not copy.passes(room):
+                _say("\n".join(copy.told.read_text().splitlines()[-40:]))
                 _say(f"the tests of {room} fail without any change; nothing can be said")
                 return 2
         started = time.monotonic()

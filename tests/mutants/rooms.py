@@ -49,6 +49,7 @@ ROOMS: Final = {
         ("qudag_otel/logs.py", "qudag_otel/_logs_*.py"), ("tests/recorders/test_logs.py",)
     ),
     "baseline": Room(("qudag_otel/baseline/*.py",), ("tests/baseline",)),
+    "explain": Room(("qudag_otel/explain/*.py",), ("tests/explain/test_explain.py",)),
     "cli": Room(("qudag_otel/cli/*.py",), ("tests/cli",)),
     "node": Room(("qudag_otel/node/*.py",), ("tests/node",)),
 }

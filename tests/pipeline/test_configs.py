@@ -24,6 +24,7 @@ ROLES = {
     "gateway": ("common", "gateway"),
     "gateway with TLS": ("common", "gateway", "gateway-tls"),
 }
+FURTHER = ("agent-debug", "gateway-debug", "gateway-delta", "browser")
 
 
 def _run(
@@ -73,6 +74,16 @@ def test_collector_files_of_each_role_are_valid(
 
 
 @pytest.mark.servers("collector")
+@pytest.mark.parametrize("further", FURTHER)
+def test_further_files_are_valid(further: str, tmp_path: Path) -> None:
+    """After those of their role; the ones that need the larger distribution run in test_scale."""
+    role = further.partition("-")[0] if "-" in further else "agent"
+    configs = [CONFIG / f"{name}.yaml" for name in ("common", role, further)]
+    done = _validated(configs, {"OTELCOL_STORAGE": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.servers("collector")
 def test_collector_file_with_a_mistake_is_not_valid(tmp_path: Path) -> None:
     """The check above can fail: a processor that does not exist is refused."""
     broken = tmp_path / "broken.yaml"
@@ -102,8 +113,8 @@ def test_collector_files_of_each_role_define_what_they_use(role: str) -> None:
 def test_builder_manifest_lists_exactly_the_components_in_use() -> None:
     """The distribution is lean, and whole."""
     used: set[str] = set()
-    for role in ROLES:
-        config = _merged(role)
+    further = [yaml.safe_load((CONFIG / f"{name}.yaml").read_text()) for name in FURTHER]
+    for config in [*map(_merged, ROLES), *further]:
         used |= {f"{kind} {_plain(name)}" for kind in KINDS for name in config.get(f"{kind}s", {})}
     manifest = yaml.safe_load((CONFIG / "builder.yaml").read_text())
     listed = set()
@@ -111,8 +122,8 @@ def test_builder_manifest_lists_exactly_the_components_in_use() -> None:
         for one in manifest[f"{kind}s"]:
             module = one["gomod"].partition(" ")[0].rpartition("/")[2]
             listed.add(f"{kind} {module.removesuffix(kind)}")
-    # debug: for troubleshooting, and the sink of the benchmark.
-    assert listed - {"exporter debug"} == used
+    # debug is also the sink of the benchmark.
+    assert listed == used
 
 
 KINDS = ("receiver", "processor", "exporter", "connector", "extension")

@@ -39,6 +39,8 @@ def _status(url: str, body: bytes) -> int:
 
 def test_collector_at_work_reports_accepted_and_sent_and_queued(pipeline: Pipeline) -> None:
     """Its counters of every signal reach Prometheus through its own metrics pipeline."""
+    assert pipeline.jaeger.pid  # what takes traces, and what takes logs
+    assert pipeline.logs.pid
     with Application(pipeline.otlp_http, "counted") as app:
         app.meter.create_counter("tests.counted").add(1)
         with app.tracer.start_as_current_span("counted", attributes={"sampling.force": True}):

@@ -121,6 +121,15 @@ def test_record_operation_time_with_a_bad_value_drops_it(telemetry: Captured, ba
     assert telemetry.log("dropped").severity == "warning"
 
 
+@pytest.mark.parametrize(
+    "kind", ["connection_error", "timeout_error", "validation_error", "unknown_error"]
+)
+def test_error_of_the_nodes_own_classes_keeps_its_name(telemetry: Captured, kind: str) -> None:
+    """As QuDAG names them."""
+    recorders.record_error("n1", "network", kind)
+    assert telemetry.value("qudag_errors_total", error_type=kind) == 1
+
+
 def test_record_error_takes_names_classes_and_exceptions(telemetry: Captured) -> None:
     """All three give the label that the decorator would give."""
     recorders.record_error("n1", "store", "disk_full")

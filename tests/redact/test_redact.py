@@ -39,6 +39,38 @@ def test_planted_secret_is_masked_and_its_neighbours_stay(planted: Planted) -> N
     assert mask(found) == found
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["prog", b"--password", b"Hunter2zz"],
+        ["keytool", "-storepass", "Hunter2zz"],
+        ["lftp", "-u", "bob,Hunter2zz"],
+        ["mongosh", "-p", "Hunter2zz"],
+        ["mosquitto_pub", "-P", "Hunter2zz"],
+        {"field": "password", "value": "Hunter2zz"},
+        "password: !!str Hunter2zz",
+        "password: &anchor Hunter2zz",
+        "<password><![CDATA[Hunter2zz]]></password>",
+        "password%253DHunter2zz",
+        "password ||= 'Hunter2zz'",
+        "password?: Hunter2zz",
+        "adgangskode: Hunter2zz",
+        "κωδικός: Hunter2zz",
+        "סיסמה: Hunter2zz",
+    ],
+)
+def test_secret_that_its_place_betrays_is_masked_in_any_value(value: object) -> None:
+    """Options as bytes, further commands, tags and anchors of YAML, CDATA, names elsewhere."""
+    found = str(exportable(value))
+    assert "Hunter2zz" not in found
+    assert MASK in found
+
+
+def test_empty_value_of_a_query_does_not_hide_what_follows() -> None:
+    """An ampersand behind it begins the next name, no anchor."""
+    assert mask("password=&user bob") == "password=&user bob"
+
+
 @pytest.mark.parametrize("text", INNOCENT)
 def test_innocent_text_stays_as_it_is(text: str) -> None:
     """What only reminds of a secret is the same object afterwards."""
@@ -77,7 +109,8 @@ def test_planted_secret_within_another_text_is_masked(text: str) -> None:
             "password", "pwd", "db_pwd", "password_hash", "passwd2", "pw_hash", "access_key",
             "aws_secret", "pin", "otp", "ssh_key", "private_key_pem", "dbPassword", "X-Api-Key",
             "AccountKey", "PGPASSWORD", "client_secret", "user[password]", "Authorization",
-            "\uff50assword", "x" * 1000 + ".password",
+            "\uff50assword", "p\u0430ssw\u043erd", "\u041f\u0430\u0440\u043e\u043b\u044c",
+            "x" * 1000 + ".password",
         )),
         *((name, Verdict.UNLESS_NUMBER) for name in ("tokens", "auth", "seed", "authToken")),
         *((name, Verdict.PHRASE) for name in ("mnemonic", "Cookie", "seed_phrase")),
@@ -155,6 +188,13 @@ class Endless(collections.abc.Mapping[str, int]):
         ([("authorization", "hunter2")], [["authorization", MASK]]),
         (("x-api-key", b"hunter2"), ["x-api-key", MASK]),
         (["run", "--password", "hunter2", "-v"], ["run", "--password", MASK, "-v"]),
+        (["curl", "-u", "bob:hunter2", 3], ["curl", "-u", f"bob:{MASK}", 3]),
+        (["mysql", "-phunter2"], ["mysql", f"-p{MASK}"]),
+        (("docker", "login", "-p", "hunter2"), ["docker", "login", "-p", MASK]),
+        (["ls", "-u", "bob:x"], ["ls", "-u", "bob:x"]),
+        ({"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "DB_PASSWORD", "value": MASK}),
+        ([{"Key": "token", "Value": "x1"}], [{"Key": "token", "Value": MASK}]),
+        ({"name": "port", "value": "17"}, {"name": "port", "value": "17"}),
         (b"password=hunter2", f"password={MASK}"),
         (bytearray(b"ab"), "ab"),
         ("caf\udce9", "caf\\udce9"),

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,12 @@ from tests.sdk.receiver import attributes, eventually
 from tests.sdk.test_otlp import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tests.sdk.receiver import Receiver
 
 REQUESTS = 30
+_PAGES = 5  # any of the workers may answer
 _BIN = Path(sys.executable).parent
 APPLICATION = """
     import os
@@ -143,11 +145,86 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def run(deployment: Deployment, folder: Path, receiver: Receiver) -> Outcome:
-    """Start it, have it work, read /metrics, end it, and count what arrived."""
+OURS = "qudag_otel"
+
+
+def run(
+    deployment: Deployment,
+    folder: Path,
+    receiver: Receiver,
+    *,
+    setup: str = OURS,
+    metrics: str = "otlp,prometheus",
+) -> Outcome:
+    """Start it, have it work, read /metrics, end it, and count what arrived.
+
+    Args:
+        deployment: How it is run.
+        folder: An empty folder.
+        receiver: Where it sends to.
+        setup: The module that sets telemetry up; of another than ours less may arrive.
+        metrics: OTEL_METRICS_EXPORTER.
+    """
+    may_fail = contextlib.nullcontext() if setup == OURS else contextlib.suppress(AssertionError)
+    with _started(deployment, folder, receiver, setup, metrics) as service:
+        try:
+            with may_fail:
+                (_serve if deployment.serves else _work)(service, folder)
+                if "prometheus" in metrics:
+                    eventually(
+                        lambda: _scraped(service.metrics_port) == REQUESTS, "all on one page"
+                    )
+            scraped = min(_scraped(service.metrics_port) for _ in range(_PAGES))
+        finally:
+            err = service.end()
+    return Outcome(scraped, receiver.span_names().count("serve"), _measured(receiver), err)
+
+
+def interrupted(
+    deployment: Deployment, folder: Path, receiver: Receiver, seconds: float
+) -> tuple[int, int, str]:
+    """Start it under load, and end it so many seconds later, whatever it does then.
+
+    Returns:
+        The calls that were seen to end, their spans that arrived, and what it wrote to stderr.
+    """
+    with _started(deployment, folder, receiver, OURS, "otlp") as service:
+        until = time.monotonic() + seconds
+        if not deployment.serves:
+            _ask_for_work(service, folder)
+        seen = 0
+        while time.monotonic() < until:
+            if deployment.serves:
+                seen += _answered(service.port)
+            time.sleep(0.01)
+        err = service.end()
+    done = folder / "done"
+    if not deployment.serves:
+        seen = done.stat().st_size if done.exists() else 0
+    return seen, receiver.span_names().count("serve"), err
+
+
+@dataclass(frozen=True)
+class _Service:
+    master: subprocess.Popen[str]
+    port: int
+    metrics_port: int
+    variables: Mapping[str, str]
+
+    def end(self) -> str:
+        """Tell the master to end, and wait until everything has; what was written to stderr."""
+        self.master.send_signal(signal.SIGTERM)
+        return self.master.communicate(timeout=30)[1]
+
+
+@contextlib.contextmanager
+def _started(
+    deployment: Deployment, folder: Path, receiver: Receiver, setup: str, metrics: str
+) -> Iterator[_Service]:
     port, metrics_port = free_port(), free_port()
     code = APPLICATION if deployment.serves else TASKS
-    (folder / "app.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    code = textwrap.dedent(code).replace(OURS, setup)
+    (folder / "app.py").write_text(code, encoding="utf-8")
     (folder / "control").mkdir(exist_ok=True)
     command = deployment.command.format(port=port).split()
     command[0] = str(_BIN / command[0])
@@ -156,8 +233,9 @@ def run(deployment: Deployment, folder: Path, receiver: Receiver) -> Outcome:
     variables = {
         **{key: value for key, value in os.environ.items() if key[:5] != "OTEL_"},
         **environment(receiver, "http/protobuf"),
-        "OTEL_SERVICE_NAME": "shop", "OTEL_PYTHON_DISTRO": "qudag",
-        "OTEL_METRICS_EXPORTER": "otlp,prometheus", "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_SERVICE_NAME": "shop", **_INSTRUMENTED[setup == OURS],
+        "OTEL_TRACES_EXPORTER": "otlp", "OTEL_METRICS_EXPORTER": metrics,
+        "OTEL_LOGS_EXPORTER": "none",
         "OTEL_EXPORTER_PROMETHEUS_PORT": str(metrics_port),
         "OTEL_BSP_SCHEDULE_DELAY": "600000", "OTEL_METRIC_EXPORT_INTERVAL": "600000",
         "CONFIGURE": "" if deployment.instrumented else "1", "FOLDER": str(folder),
@@ -168,16 +246,17 @@ def run(deployment: Deployment, folder: Path, receiver: Receiver) -> Outcome:
         text=True, start_new_session=True,
     ) as master:  # fmt: skip
         try:
-            (_serve if deployment.serves else _work)(port, folder, variables)
-            eventually(lambda: _scraped(metrics_port) == REQUESTS, "all on one page")
-            scraped = _scraped(metrics_port)
+            yield _Service(master, port, metrics_port, variables)
         finally:
-            master.send_signal(signal.SIGTERM)
-            try:
-                _, err = master.communicate(timeout=30)
-            finally:
-                _kill_group(master.pid)
-    return Outcome(scraped, receiver.span_names().count("serve"), _measured(receiver), err)
+            _kill_group(master.pid)
+
+
+_INSTRUMENTED = (
+    {"OTEL_PYTHON_DISTRO": "distro", "OTEL_PYTHON_CONFIGURATOR": "configurator",
+     "PYTHONPATH": str(Path(__file__).parents[1] / "faults")},
+    {"OTEL_PYTHON_DISTRO": "qudag"},
+)  # fmt: skip
+"""What `opentelemetry-instrument` is told of another set-up, and of ours."""
 
 
 def _kill_group(pid: int) -> None:
@@ -185,23 +264,28 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _serve(port: int, _: Path, __: Mapping[str, str]) -> None:
-    def answered() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
-                return bool(response.read() == b"served")
-        except OSError:
-            return False
+def _answered(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
+            return bool(response.read() == b"served")
+    except OSError:
+        return False
 
-    eventually(answered, "the server answers")
+
+def _serve(service: _Service, _: Path) -> None:
+    eventually(lambda: _answered(service.port), "the server answers")
     for _number in range(REQUESTS - 1):
-        eventually(answered, "an answer")
+        eventually(lambda: _answered(service.port), "an answer")
 
 
-def _work(_: int, folder: Path, variables: Mapping[str, str]) -> None:
+def _ask_for_work(service: _Service, folder: Path) -> None:
     code = f"import app\nfor _ in range({REQUESTS}): app.work.delay()"
-    quiet = {**variables, "CONFIGURE": ""}
+    quiet = {**service.variables, "CONFIGURE": ""}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=quiet, check=True)
+
+
+def _work(service: _Service, folder: Path) -> None:
+    _ask_for_work(service, folder)
     done = folder / "done"
     eventually(lambda: done.exists() and done.stat().st_size == REQUESTS, "all tasks are done")
 
@@ -213,7 +297,9 @@ def _scraped(port: int) -> int:
             page = response.read().decode()
     except OSError:
         return 0
-    found = re.findall(r"^qudag_operation_duration_seconds_count{.* (\d+)$", page, re.MULTILINE)
+    found = re.findall(
+        r"^qudag_operation_duration_seconds_count{.* (\d+)(?:\.0)?$", page, re.MULTILINE
+    )
     return sum(map(int, found))
 
 

@@ -358,6 +358,43 @@ def test_full_queue_in_an_outage_keeps_to_its_limit(receiver: Receiver) -> None:
     reset()
 
 
+def test_flush_waits_for_spans_that_a_collection_of_metrics_has_in_hand(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """True means that they were sent, also when another thread drained their call site."""
+    handing, go_on = threading.Event(), threading.Event()
+    hand = BatchSpans.put_all
+
+    def slowly(self: BatchSpans, items: Sequence[Any]) -> None:
+        handing.set()
+        assert go_on.wait(20)
+        hand(self, items)
+
+    monkeypatch.setattr(BatchSpans, "put_all", slowly)
+    reader = InMemoryMetricReader()
+    environ = environment(receiver, "grpc") | {"OTEL_METRICS_EXPORTER": "none"}
+    telemetry = configure(environ=environ, metric_readers=[reader])
+
+    @instrumented(name="work")
+    def work() -> None:
+        pass
+
+    work()
+    collecting = threading.Thread(target=reader.get_metrics_data)
+    collecting.start()
+    assert handing.wait(20)
+    flushed: list[bool] = []
+    flushing = threading.Thread(target=lambda: flushed.append(telemetry.force_flush(20)))
+    flushing.start()
+    flushing.join(0.3)
+    assert flushed == []
+    go_on.set()
+    flushing.join()
+    collecting.join()
+    assert flushed == [True]
+    assert receiver.span_names() == ["work"]
+
+
 def test_flush_after_calls_that_nobody_sampled_is_true(receiver: Receiver) -> None:
     """The receiver lacks none of them, at the first flush as at the next."""
     telemetry = configure(

@@ -33,7 +33,7 @@ def test_workers_lose_nothing_at_their_end(
     """All calls are on one /metrics before it, and all spans and sums arrive after it."""
     found = run(deployment, tmp_path, receiver)
     assert (found.scraped, found.spans, found.measured) == (REQUESTS,) * 3, found.err
-    assert "qudag" not in found.err, found.err
+    assert "qudag_otel" not in found.err, found.err
 
 
 def test_every_deployment_that_is_tried_stands_in_the_documentation() -> None:

@@ -85,6 +85,8 @@ def test_other_methods_are_not_allowed(endpoint: Endpoint, method: str) -> None:
         ("GET http://localhost/metrics?x HTTP/1.1", 200),
         ("GET http://rebound.example/metrics HTTP/1.1", 421),
         ("GET /else HTTP/1.1", 404),
+        ("GET http://[::1/ HTTP/1.1", 400),
+        ("GET http://[x]/metrics HTTP/1.1", 400),
         ("GET /metrics/ HTTP/1.1", 404),
         (f"GET /{'x' * 70_000} HTTP/1.1", 414),
     ],
@@ -101,6 +103,7 @@ def test_targets_are_read_in_each_form(endpoint: Endpoint, line: str, status: in
         ("Host: 127.1.2.3\r\n", 200),
         ("Host: [::1]:9464\r\n", 200),
         ("Host: LOCALHOST\r\n", 200),
+        ("Host: localhost\r\nHost: rebound.example\r\n", 400),
         ("Host: rebound.example:9464\r\n", 421),
         ("Host: localhost.rebound.example\r\n", 421),
         ("", 421),
@@ -128,7 +131,8 @@ def test_body_of_a_get_is_dropped_and_the_connection_goes_on(endpoint: Endpoint)
             answer = client.getresponse()
             assert answer.status == 200
             assert b"c_total 1" in answer.read()
-    for more in ("Content-Length: 99999999", "Transfer-Encoding: chunked", "Content-Length: -1"):
+    for more in ("Content-Length: 99999999", "Transfer-Encoding: chunked", "Content-Length: -1",
+                 f"Content-Length: {'9' * 5000}"):  # fmt: skip
         request = f"GET /metrics HTTP/1.1\r\nHost: localhost\r\n{more}\r\n\r\n"
         status, answer_bytes = ask(endpoint, request)
         assert status == 200

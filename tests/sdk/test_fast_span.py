@@ -23,8 +23,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode,
 from qudag_otel import configure, instrumented, sdk
 from qudag_otel._calls.plain import bind
 from qudag_otel._calls.registry import bound_with
-from qudag_otel._otel.context import SPAN_KEY
-from qudag_otel.sdk.export import redacting
+from qudag_otel._otel.context import CALL_KEY, SPAN_KEY
+from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast.call import FastSpan
 from qudag_otel.sdk.fast.engine import Engine
 from qudag_otel.sdk.fast.export import CallExporter
@@ -343,12 +343,12 @@ def test_span_in_hand_is_the_context_that_it_stands_for(road: Road) -> None:
     def inner() -> None:
         current: Any = context.get_current()
         span = trace.get_current_span()
-        plain = {"own": 1, SPAN_KEY: span}
+        plain = {"own": 1, SPAN_KEY: span, CALL_KEY: span}
         assert trace.get_current_span(current) is span
         assert dict(current) == {**current} == current.copy() == copy.copy(current) == plain
         assert dict(current.items()) == plain
         assert sorted(map(str, current.keys())) == sorted(current) == sorted(plain)
-        assert (len(current), {*current.values()}) == (2, {1, span})
+        assert (len(current), {*current.values()}) == (3, {1, span})
         assert ("own" in current, SPAN_KEY in current, "other" in current) == (True, True, False)
         assert (current["own"], current[SPAN_KEY], current.get("other", 5)) == (1, span, 5)
         assert current | {"more": 2} == {**plain, "more": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -67,6 +68,7 @@ def rejected(number: int, message: str) -> bytes:
         ("http/protobuf", Answer(200), "status 200 with nothing is no answer"),
         ("http/protobuf", Answer(204), "status 204 with nothing is no answer"),
         ("http/protobuf", Answer(200, PROTOBUF, b"\xffpage"), "the answer is no OTLP response"),
+        ("http/protobuf", Answer(200, {**PROTOBUF, "Content-Encoding": "br"}, b"xx"), "in br (xx)"),
         ("http/protobuf", Answer(200, {"Content-Type": "application/json"}, b"[1]"), "JSON that"),
         ("http/protobuf", Answer(200, {"Content-Type": "application/json"}, b"hello"), "JSON that"),
         ("http/protobuf", Answer(301, {"Location": "https://x/"}), "Moved Permanently, to https"),
@@ -197,6 +199,56 @@ def test_receiver_that_asks_to_try_again_gets_everything(
     assert told(caplog) == []
 
 
+@pytest.mark.parametrize(
+    ("protocol", "answer"),
+    [
+        ("http/protobuf", Answer(503, {"Retry-After": "0"})),
+        ("http/protobuf", Answer(503, {"Retry-After": "-1e9"})),
+        ("http/protobuf", Answer(503, {"Retry-After": "nan"})),
+        ("grpc", Answer(code="UNAVAILABLE", metadata=retry_in(0))),
+        ("grpc", Answer(code="UNAVAILABLE", metadata=retry_in(-0.5))),
+    ],
+)
+def test_receiver_that_asks_for_no_pause_is_not_overrun(
+    receiver: Receiver, protocol: str, answer: Answer
+) -> None:
+    """Who is in trouble gets a few requests, not as many as the network carries."""
+    receiver.answer = lambda _: answer
+    telemetry = traces(receiver, protocol, OTEL_EXPORTER_OTLP_TIMEOUT="1000")
+    record()
+    assert not telemetry.force_flush()
+    assert 2 <= len(receiver.of("traces")) <= 6
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(code="UNKNOWN", details="x" * 6000),
+        Answer(code="INTERNAL", details="caf\xe9 \u5bc6 \n\0"),
+        Answer(code="UNAVAILABLE", metadata=(("grpc-status-details-bin", b"\xff\xff"),)),
+        Answer(code="UNAVAILABLE", metadata=(("google.rpc.retryinfo-bin", b"\xff"),)),
+        Answer(code="RESOURCE_EXHAUSTED", metadata=(("grpc-status-details-bin", b""),)),
+        Answer(code="CANCELLED"),
+        Answer(code="DATA_LOSS", metadata=(("other", "odd"),)),
+    ],
+)
+def test_odd_answer_over_grpc_is_a_loss_with_a_short_line(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    """Details of any length and bytes that are no message: told on one line, and it goes on."""
+    receiver.answer = lambda _: answer
+    telemetry = traces(receiver, "grpc", OTEL_EXPORTER_OTLP_TIMEOUT="300")
+    record()
+    assert not telemetry.force_flush()
+    (line,) = told(caplog)
+    assert answer.code in line
+    assert len(line) < 500
+    assert "\n" not in line
+    receiver.answer = lambda _: None
+    record()
+    assert telemetry.force_flush()
+
+
 def test_receiver_that_asks_to_wait_for_long_is_not_waited_for(
     receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -233,6 +285,61 @@ def listening(*, answer: bytes = b"") -> Iterator[str]:
         done.set()
         server.shutdown(socket.SHUT_RDWR)
     thread.join()
+
+
+@contextmanager
+def dripping(beginning: bytes, pieces: bytes, pause: float) -> Iterator[str]:
+    """An address whose answer never ends."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = threading.Event()
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(1 << 16)
+                connection.sendall(beginning)
+                while not done.wait(pause):
+                    connection.sendall(pieces)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        done.set()
+    thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "pieces", "pause", "reason"),
+    [
+        (OK + b"\r\n", b"\x72\x00" * 500_000, 0.0, "more than 1048576 bytes is no answer"),
+        (OK + b"Content-Length: 9\r\n\r\n", b"\0", 0.1, "timeout: no answer in time"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n\0\r\n", 0.1, "timeout: no answer"),
+        (OK, b"X", 0.1, "timeout: no answer in time"),
+        (b"", b"H", 0.1, "timeout: no answer in time"),
+    ],
+)
+def test_answer_that_never_ends_is_neither_believed_nor_waited_for(
+    caplog: pytest.LogCaptureFixture, beginning: bytes, pieces: bytes, pause: float, reason: str
+) -> None:
+    """It is read up to a bound, and as a whole no longer than an export may take."""
+    with dripping(beginning, pieces, pause) as address:
+        telemetry = configure(
+            environ={
+                **TRACES_ONLY,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{address}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_EXPORTER_OTLP_TIMEOUT": "700",
+            }
+        )
+        record()
+        began = time.monotonic()
+        assert not telemetry.force_flush()
+        assert time.monotonic() - began < 5
+        reset()
+    assert reason in told(caplog)[0]
 
 
 @contextmanager
@@ -509,10 +616,15 @@ def test_grpc_resumes_soon_after_the_receiver_is_back(caplog: pytest.LogCaptureF
             record()
             return bool(receiver.spans())
 
+        def told_of() -> bool:
+            record()
+            return "are exported to" in caplog.text
+
         eventually(arrived, "a span")
         assert time.monotonic() - began < 5
+        # Where the first answer came too late, the client learns of it from the next one.
+        eventually(told_of, "the word of it")
         reset()
-    assert "are exported to" in caplog.text
 
 
 def test_item_that_cannot_be_encoded_does_not_cost_its_neighbours(

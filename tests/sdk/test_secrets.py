@@ -10,8 +10,10 @@ import pytest
 from opentelemetry import metrics, trace
 
 from qudag_otel import configure, get_logger, instrumented, log_to_stderr
+from qudag_otel._redact import MASK, texts
 from qudag_otel._warnings import warn_once
 from qudag_otel.errors import error_type
+from qudag_otel.redaction import mask_also
 from tests.redact.corpus import PLANTED, found_in
 
 if TYPE_CHECKING:
@@ -91,6 +93,29 @@ def test_planted_secrets_are_in_no_request(receiver: Receiver, protocol: str) ->
         assert found_in(raw.decode("utf-8", "replace")) == [], signal
     bodies = [one for one in receiver.logs() if one.body.HasField("kvlist_value")]
     assert len(bodies) >= len(TEXTS), "a dict body stays structured"
+
+
+def test_what_becomes_a_secret_later_is_masked_from_then_on(receiver: Receiver) -> None:
+    """Also in what was sent before, and is kept as bytes: values, and constants of a call site."""
+
+    @instrumented(name="visit", attributes={"badge": "badge-4711"}, capture=("guest",))
+    def visit(guest: str) -> None:
+        pass
+
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint, **QUIET}
+    telemetry = configure(environ=environ)
+    visit("guest-4711")
+    assert telemetry.force_flush()
+    mask_also(values=["badge-4711", "guest-4711"])
+    try:
+        visit("guest-4711")
+        assert telemetry.force_flush()
+    finally:
+        texts.reset()
+    before, after = (str(span) for span in receiver.spans())
+    assert before.count("-4711") == 2
+    assert "-4711" not in after
+    assert after.count(MASK) == 2
 
 
 def test_planted_secrets_are_on_no_page_and_in_no_line(

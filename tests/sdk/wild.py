@@ -133,5 +133,5 @@ def _record(chance: random.Random, meter: Any, context: Any) -> None:
                 made.record(value, attributes, context)
             else:
                 made.add(value, attributes, context)
-        except (TypeError, OverflowError):  # the SDK adds up what Python cannot
+        except (TypeError, OverflowError, RuntimeWarning):  # the SDK adds up what Python cannot
             continue

@@ -282,6 +282,62 @@ class VictoriaLogs(Server):
         return [line["_msg"] for line in self.query(logsql)]
 
 
+class VictoriaMetrics(Server):
+    """VictoriaMetrics with the flags of docs/operating.md."""
+
+    name = "victoriametrics"
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare, do not start."""
+        ports = Ports()
+        port = ports["victoriametrics"]
+        self.otlp_http = f"http://{port}/opentelemetry"
+        text = (REPOSITORY / "docs" / "operating.md").read_text()
+        super().__init__(
+            "victoria-metrics",
+            [
+                f"-httpListenAddr={port}",
+                f"-storageDataPath={folder / 'data'}",
+                "-search.maxLookback=5m",  # as Prometheus; else it guesses from the samples
+                *re.findall(r"^-opentelemetry\.\S+", text, re.MULTILINE),
+            ],
+            url=f"http://{port}",
+            health=f"http://{port}/health",
+            folder=folder,
+            storage=folder / "data",
+            ports=ports,
+        )
+
+    def copy(self, prometheus: Prometheus, window: str) -> None:
+        """Take over the samples of a Prometheus, as its remote write would have sent them.
+
+        Args:
+            prometheus: where from.
+            window: how far back, as a PromQL duration.
+        """
+        everything = f'{{__name__=~".+"}}[{window}]'
+        data = get(f"{prometheus.url}/api/v1/query", query=everything)["data"]["result"]
+        lines = [
+            json.dumps(
+                {
+                    "metric": series["metric"],
+                    "values": [float(value) for _, value in series["values"]],
+                    "timestamps": [int(at * 1000) for at, _ in series["values"]],
+                }
+            )
+            for series in data
+        ]
+        body = "\n".join(line for line in lines if "NaN" not in line and "Infinity" not in line)
+        request = urllib.request.Request(f"{self.url}/api/v1/import", body.encode())
+        urllib.request.urlopen(request, timeout=30).close()
+        get_lines(f"{self.url}/internal/force_flush")
+
+    def query(self, promql: str) -> list[Sample]:
+        """An instant query."""
+        data = get(f"{self.url}/api/v1/query", query=promql, nocache=1)["data"]
+        return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
+
+
 class Alertmanager(Server):
     """Alertmanager on alerts/alertmanager.yaml."""
 

@@ -2,7 +2,8 @@
 
 One folder under `go/` per server holds its go.mod and go.sum, because their forks of shared
 dependencies exclude each other. go.sum pins the hash of every source file. A server under `cargo/`
-is built from published crates, and its Cargo.lock pins their hashes.
+is built from published crates, and its Cargo.lock pins their hashes. One under `apt/` is unpacked
+from Debian's packages, whose signatures apt checks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from tests.servers.debian import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +52,8 @@ class Recipe:
         tags: Go build tags.
         version: `variable=value` for projects that set at link time what the binary says of itself.
         manifest: the Collector's builder manifest, from which its main package is generated.
-        tool: what builds it, which is also the folder that its sources are in.
+        tool: what builds it, which is also the folder that its sources are in; for "apt" the
+            packages are Debian's.
     """
 
     packages: dict[str, str]
@@ -92,6 +96,11 @@ RECIPES: dict[str, Recipe] = {
         minutes=1,
         version=f"{_VICTORIA_VERSION}=victoria-logs-v1.52.1",
     ),
+    "victoriametrics": Recipe(
+        {"victoria-metrics": "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics"},
+        minutes=1,
+        version=f"{_VICTORIA_VERSION}=victoria-metrics-v1.151.0",
+    ),
     "telemetrygen": Recipe(
         {
             "telemetrygen": (
@@ -102,15 +111,19 @@ RECIPES: dict[str, Recipe] = {
     ),
     "compose": Recipe({"compose": "."}, minutes=1),
     "licences": Recipe({"licences": "."}, minutes=1),
-    "collector-scale": Recipe({"otelcol-scale": "."}, minutes=3, manifest=_SCALE_MANIFEST),
+    "collector-scale": Recipe({"otelcol-scale": "."}, minutes=5, manifest=_SCALE_MANIFEST),
+    "kafka": Recipe({"kafka": "."}, minutes=1),
     "helm": Recipe({"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=2),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
+    "redis": Recipe({"redis-server": "redis-server"}, minutes=0, tool="apt"),
+    "postgresql": Recipe({"postgres": "postgresql"}, minutes=0, tool="apt"),
 }
 
 _REMEDIES = {
     "go": (
         "install Go 1.26 or newer (https://go.dev/dl), or use a container engine for `make stack`"
     ),
+    "apt-get": "it comes with Debian and Ubuntu, whose Redis and PostgreSQL are unpacked",
     "cargo": "install Rust 1.85 or newer with its cargo (https://rustup.rs)",
 }
 
@@ -122,8 +135,8 @@ def binary(name: str) -> Path:
 
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
-            "victoria-logs", "telemetrygen", "compose", "otelcol-scale",
-            "helm" or "qudag-node".
+            "victoria-logs", "victoria-metrics", "telemetrygen", "compose", "otelcol-scale",
+            "redis-server", "postgres", "kafka", "helm" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
@@ -206,10 +219,9 @@ def _exclusive(path: Path) -> Iterator[None]:
 
 
 def _build_into(done: Path, server: str, recipe: Recipe) -> None:
-    if shutil.which(recipe.tool) is None:
-        raise BuildError(
-            f"{server} is built with `{recipe.tool}`, which is not here: {_REMEDIES[recipe.tool]}"
-        )
+    tool = _PROGRAMS.get(recipe.tool, recipe.tool)
+    if shutil.which(tool) is None:
+        raise BuildError(f"{server} is made with `{tool}`, which is not here: {_REMEDIES[tool]}")
     free = shutil.disk_usage(done.parent).free
     if free < _FREE_BYTES:
         raise BuildError(
@@ -224,8 +236,7 @@ def _build_into(done: Path, server: str, recipe: Recipe) -> None:
         source = work / "source"
         shutil.copytree(_HERE / recipe.tool / server, source)
         (work / "bin").mkdir()
-        compiled = _with_cargo if recipe.tool == "cargo" else _with_go
-        compiled(server, recipe, source, work / "bin")
+        _TOOLS[recipe.tool](server, recipe, source, work / "bin")
         shutil.rmtree(source)
         shutil.rmtree(done, ignore_errors=True)  # an incomplete one, from an interrupted deletion
         seconds = time.monotonic() - started
@@ -249,6 +260,14 @@ def _with_cargo(server: str, recipe: Recipe, source: Path, binaries: Path) -> No
     _tool(server, source, "cargo", "build", "--release", "--locked", "--target-dir", "target")
     for name in recipe.packages:
         shutil.copy2(source / "target" / "release" / name, binaries / name)
+
+
+def _with_apt(server: str, recipe: Recipe, source: Path, binaries: Path) -> None:
+    unpack(recipe.packages.values(), source, binaries, lambda *given: _tool(server, *given))
+
+
+_TOOLS = {"go": _with_go, "cargo": _with_cargo, "apt": _with_apt}
+_PROGRAMS = {"apt": "apt-get"}
 
 
 def restore_sources(server: str, source: Path) -> None:

@@ -39,6 +39,7 @@ class Collector(Server):
         *,
         configs: Sequence[Path] = (CONFIG / "common.yaml", CONFIG / "gateway.yaml"),
         environment: Mapping[str, str] | None = None,
+        program: str = "otelcol",
         ports: Ports | None = None,
     ) -> None:
         """Prepare, do not start.
@@ -46,6 +47,7 @@ class Collector(Server):
         Args:
             folder: where log and queues go.
             configs: merged in this order.
+            program: "otelcol-scale" is the distribution with load_balancing and Kafka.
             environment: OTELCOL_* variables: endpoints, waits (`QUICK` by default), TLS folder.
             ports: "otlp_grpc", "otlp_http", "otlp_self", "collector_health".
         """
@@ -55,7 +57,7 @@ class Collector(Server):
         self.otlp_grpc = f"http://{grpc}"
         self.otlp_http = f"http://{http}"
         super().__init__(
-            "otelcol",
+            program,
             [part for path in configs for part in ("--config", path)],
             url=self.otlp_http,
             health=f"http://{health}/",

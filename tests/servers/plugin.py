@@ -11,6 +11,7 @@
 - `collector_server(configs=..., environment=...)`, `jaeger_server()`, `victorialogs_server()`:
   likewise.
 - `qudag_node(unix=..., unwired=..., token=...)`: a real node, `.address` and `.ask(method)`.
+- `postgresql` and `redis_server`: each once a session; `.port`.
 - `pipeline`: all of them wired together, once a session, each started when a test first asks for
   it: `.otlp_http` and `.otlp_grpc` are where applications send, `.prometheus`, `.jaeger`, `.logs`,
   `.alertmanager`, `.collector`.
@@ -37,6 +38,7 @@ import pytest
 from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
 from tests.servers.build import BuildError, build, failures
 from tests.servers.collectors import Collector, Pipeline
+from tests.servers.databases import PostgreSQL, Redis
 from tests.servers.nodes import QudagNode
 from tests.servers.process import LIVE
 
@@ -55,6 +57,8 @@ _BUILT_FOR = {
     "jaeger_server": ("jaeger",),
     "victorialogs_server": ("victorialogs",),
     "qudag_node": ("node",),
+    "postgresql": ("postgresql",),
+    "redis_server": ("redis",),
     "pipeline": ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs"),
 }
 
@@ -157,6 +161,20 @@ def victorialogs_server(tmp_path: Path) -> Iterator[Callable[..., VictoriaLogs]]
 def qudag_node(tmp_path: Path) -> Iterator[Callable[..., QudagNode]]:
     """Start a real QuDAG node of one's own: `qudag_node(unix=..., unwired=..., token=...)`."""
     yield from _factory(QudagNode, tmp_path / "node")
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
+    """A PostgreSQL, once a session: `.port`, user `tester`, database `postgres`."""
+    with PostgreSQL(tmp_path_factory.mktemp("postgresql")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis, once a session: `.port`."""
+    with Redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

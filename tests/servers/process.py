@@ -96,6 +96,7 @@ class Server:
         url: base URL of its HTTP API.
         health: URL that answers 200 when it is ready.
         storage: the folder that holds what it stores.
+        ports: its ports by name.
     """
 
     name = "server"
@@ -132,7 +133,7 @@ class Server:
         self._program = program
         self._arguments = [str(part) for part in arguments]
         self._environment = {**os.environ, **(environment or {})}
-        self._ports = ports or Ports()
+        self.ports = ports or Ports()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         storage.mkdir(parents=True, exist_ok=True)
@@ -226,7 +227,7 @@ class Server:
     def close(self) -> None:
         """Stop for good and give the ports back."""
         self.stop()
-        self._ports.close()
+        self.ports.close()
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines that the process printed."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import AbstractContextManager
 from typing import Generic, ParamSpec, TypeVar, assert_type
 
 from opentelemetry.trace import SpanKind
 
-from qudag_otel import Objective, instrumented
+from qudag_otel import Objective, Operation, instrumented
+from qudag_otel._calls.api import Block
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -244,11 +244,13 @@ def _returns_from_a_block() -> int:
 
 
 def test_block_forms_have_a_type() -> None:
-    """A block is a context manager that yields nothing and swallows nothing."""
+    """A block is a context manager that yields the operation and swallows nothing."""
     block = instrumented.block("typing.block")
-    assert_type(block, AbstractContextManager[None])
+    assert_type(block, Block)
     with block:
         pass
     assert _returns_from_a_block() == 1
-    with instrumented.block("typing.block", component="typing", attributes={"a": 1}) as nothing:
-        assert_type(nothing, None)
+    with instrumented.block("typing.block", component="typing", attributes={"a": 1}) as op:
+        assert_type(op, Block)
+        assert_type(op.name, str)
+    assert_type(instrumented.current(), Operation)

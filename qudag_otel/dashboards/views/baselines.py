@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel.alerts import baselines as b
+from qudag_otel.alerts.promql import on
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards import _thresholds as thresholds
 from qudag_otel.dashboards._promql import recorded
 from qudag_otel.dashboards._view import EXPECTED, Query, View
 
 if TYPE_CHECKING:
+    from qudag_otel.alerts._model import Recorded
     from qudag_otel.alerts.baselines import Tracked
 
 _YOUNG: Final = (
@@ -27,30 +29,35 @@ def _compared(tracked: Tracked, expected: str) -> str:
     return f"{recorded(tracked.average)} / ({expected} > 0)"
 
 
-def _band(title: str, tracked: Tracked, how: str, unit: str, description: str) -> View:
-    """A value and the band in which it usually is at this time of the day.
+def _sum(series: Recorded, band: Recorded) -> str:
+    """The selected nodes together: those that have the band, in each line of it."""
+    return f"sum({recorded(series)} and {on(band.level)} {recorded(band)})"
+
+
+def _each(title: str, tracked: Tracked, unit: str, description: str) -> View:
+    """A percentile or a share of each subject, and its band: of several there is no average.
 
     Args:
         title: The panel's title.
         tracked: The recorded series.
-        how: What makes one line of the selected nodes or swarms: the same for value and band.
         unit: Grafana's unit.
         description: The panel's description.
     """
+    subject = " ".join(f"{{{{{key}}}}}" for key in tracked.base.level.subject)
     return View(
         title=title,
         description=description,
-        queries=(
-            Query(expression=f"{how}({recorded(tracked.base)})", legend="now"),
-            Query(expression=f"{how}({recorded(tracked.adaptive_lower)})", legend=_LOWER),
-            Query(expression=f"{how}({recorded(tracked.adaptive_upper)})", legend=_UPPER),
-            Query(expression=f"{how}({recorded(tracked.yesterday)})", legend="this time yesterday"),
-            Query(expression=f"{how}({recorded(tracked.last_week)})", legend="this time last week"),
+        queries=tuple(
+            Query(expression=recorded(series), legend=f"{words} {subject}")
+            for words, series in (
+                ("now", tracked.base),
+                (_LOWER, tracked.adaptive_lower),
+                (_UPPER, tracked.adaptive_upper),
+            )
         ),
         empty=_YOUNG,
         unit=unit,
-        between=(_LOWER, _UPPER),
-        colors=(("^this time", EXPECTED),),
+        colors=(("^usual", EXPECTED),),
     )
 
 
@@ -63,7 +70,7 @@ COMPARED: Final = View(
     ),
     queries=(
         Query(
-            expression=_compared(b.MESSAGES, recorded(b.MESSAGES.expected_low)),
+            expression=_compared(b.MESSAGES, recorded(b.MESSAGES.previous_low)),
             legend="{{node_id}}",
         ),
     ),
@@ -79,7 +86,7 @@ TASKS_COMPARED: Final = View(
     ),
     queries=(
         Query(
-            expression=_compared(b.TASKS, recorded(b.TASKS.expected_high)),
+            expression=_compared(b.TASKS, recorded(b.TASKS.previous_high)),
             legend=f"{{{{{a.SWARM_ID.key}}}}} {{{{{a.TASK_TYPE.key}}}}}",
         ),
     ),
@@ -91,33 +98,45 @@ _READ: Final = (
     " The grey band is where it usually is at this time of the day; outside of it for long is "
     "unusual, and worth a look even if no threshold is crossed."
 )
-MESSAGES_BAND: Final = _band(
-    "Messages, and what is usual",
-    b.MESSAGES,
-    "sum",
-    "mps",
-    "Messages a second of the selected nodes together." + _READ,
+_READ_EACH: Final = (
+    " The grey lines are where it usually is at this time of the day; outside of them for long is "
+    "unusual, and worth a look even if no threshold is crossed. Choose one, if there are many."
 )
-TASKS_BAND: Final = _band(
+MESSAGES_BAND: Final = View(
+    title="Messages, and what is usual",
+    description="Messages a second of the selected nodes together that have a band." + _READ,
+    queries=tuple(
+        Query(expression=_sum(series, b.MESSAGES.adaptive_lower), legend=words)
+        for words, series in (
+            ("now", b.MESSAGES.base),
+            (_LOWER, b.MESSAGES.adaptive_lower),
+            (_UPPER, b.MESSAGES.adaptive_upper),
+            ("this time yesterday", b.MESSAGES.yesterday),
+            ("this time last week", b.MESSAGES.last_week),
+        )
+    ),
+    empty=_YOUNG,
+    unit="mps",
+    between=(_LOWER, _UPPER),
+    colors=(("^this time", EXPECTED),),
+)
+TASKS_BAND: Final = _each(
     "Task latency, and what is usual",
     b.TASKS,
-    "avg",
     "s",
-    "The p95 of a task, averaged over the selected swarms and types." + _READ,
+    "The p95 of a task, by swarm and type." + _READ_EACH,
 )
-CHUNKING_BAND: Final = _band(
+CHUNKING_BAND: Final = _each(
     "Chunking time, and what is usual",
     b.CHUNKING,
-    "avg",
     "s",
-    "The p95 of chunking a message, averaged over the selected nodes." + _READ,
+    "The p95 of chunking a message, by node." + _READ_EACH,
 )
-CACHE_BAND: Final = _band(
+CACHE_BAND: Final = _each(
     "Cache hit rate, and what is usual",
     b.CACHE_HITS,
-    "avg",
     "percentunit",
-    "The hit rate of the validation cache, averaged over the selected nodes." + _READ,
+    "The hit rate of the validation cache, by node." + _READ_EACH,
 )
 ROBUST_BAND: Final = View(
     title="Messages, and what is usual at any time of the day",
@@ -127,10 +146,16 @@ ROBUST_BAND: Final = View(
         "of both is an anomaly."
     ),
     queries=(
-        Query(expression=f"sum({recorded(b.MESSAGES.base)})", legend="now"),
-        Query(expression=f"sum({recorded(b.MESSAGES.robust_lower)})", legend=_ROBUST_LOWER),
-        Query(expression=f"sum({recorded(b.MESSAGES.robust_upper)})", legend=_ROBUST_UPPER),
-        Query(expression=f"sum({recorded(b.MESSAGES.median)})", legend="median of a day"),
+        Query(expression=_sum(b.MESSAGES.base, b.MESSAGES.robust_lower), legend="now"),
+        Query(
+            expression=_sum(b.MESSAGES.robust_lower, b.MESSAGES.robust_lower), legend=_ROBUST_LOWER
+        ),
+        Query(
+            expression=_sum(b.MESSAGES.robust_upper, b.MESSAGES.robust_lower), legend=_ROBUST_UPPER
+        ),
+        Query(
+            expression=_sum(b.MESSAGES.median, b.MESSAGES.robust_lower), legend="median of a day"
+        ),
     ),
     empty=_YOUNG,
     unit="mps",

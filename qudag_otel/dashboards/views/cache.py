@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from qudag_otel.alerts import recording as r
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import gauge, portion, rate
+from qudag_otel.dashboards._promql import gauge, portion, rate, recorded
 from qudag_otel.dashboards._view import Query, View
 
 _UNUSED: Final = "No selected node looked anything up in its validation cache in this window."
@@ -21,12 +22,7 @@ HIT_RATE: Final = View(
         "signatures again, which costs CPU: look at evictions (too small) and at message types "
         "(new content never hits)."
     ),
-    queries=(
-        Query(
-            expression=portion(rate(m.CACHE_HITS, a.NODE_ID), rate(m.CACHE_MISSES, a.NODE_ID)),
-            legend="{{node_id}}",
-        ),
-    ),
+    queries=(Query(expression=recorded(r.CACHE_HIT_RATIO), legend="{{node_id}}"),),
     empty=_UNUSED,
     unit="percentunit",
     maximum=1.0,

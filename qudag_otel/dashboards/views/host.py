@@ -81,6 +81,10 @@ CORES: Final = View(
             ),
             legend="{{node_id}} core {{cpu_core}}",
         ),
+        Query(
+            expression=gauge("max", m.PROCESS_CPU, a.NODE_ID),
+            legend="{{node_id}} the node's own process, of all cores",
+        ),
     ),
     empty=_UNMONITORED,
     unit="percent",
@@ -89,13 +93,17 @@ CORES: Final = View(
 MEMORY_BYTES: Final = View(
     title="Memory in bytes",
     description=(
-        "Memory of each host, used and installed. A line that climbs for days without load is a "
-        "leak: find the process on the host."
+        "Memory of each host, used and installed, and of the node's own process. A line that "
+        "climbs for days without load is a leak."
     ),
     queries=(
         Query(
             expression=gauge("max", m.SYSTEM_MEMORY, a.NODE_ID, a.MEMORY_TYPE),
             legend="{{node_id}} {{memory_type}}",
+        ),
+        Query(
+            expression=gauge("max", m.PROCESS_MEMORY, a.NODE_ID),
+            legend="{{node_id}} the node's own process",
         ),
     ),
     empty=_UNMONITORED,

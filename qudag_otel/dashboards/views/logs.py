@@ -6,14 +6,19 @@ from typing import Final
 
 from opentelemetry._logs import SeverityNumber
 
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import spans
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards._view import RED, YELLOW, Kind, Query, Source, View
 
 # The text in backquotes: it may hold quotes and backslashes. An `in` with everything selected also
 # finds lines without the field.
+_FLEET: Final = " ".join(
+    f"{key}:in(${label})" for key, label in zip(x.LOG_SCOPE, a.SCOPE, strict=True)
+)
 _MATCHING: Final = (
-    f"{{{x.LOG_SERVICE} in($log_service)}} {spans.NODE.key}:in($node_id) _msg:~`(?i)$search`"
+    f"{{{x.LOG_SERVICE} in($log_service)}} {_FLEET} {spans.NODE.key}:in($node_id)"
+    " _msg:~`(?i)$search`"
 )
 _BAD: Final = f"{_MATCHING} severity_number:>={SeverityNumber.WARN.value}"
 _COUNT: Final = "{matching} | stats by ({key}) count() lines"

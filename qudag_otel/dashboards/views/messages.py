@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from qudag_otel.alerts import recording as r
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import buckets, equals, gauge, quantile, rate
-from qudag_otel.dashboards._view import Kind, Query, Shape, View
+from qudag_otel.dashboards._promql import equals, gauge, rate, recorded
+from qudag_otel.dashboards._queries import heatmap
+from qudag_otel.dashboards._view import Kind, Query, View
 
 _SILENT: Final = "No selected node reports messages. Telemetry Health shows which nodes are silent."
 _UNCHUNKED: Final = "No message was chunked in this window."
@@ -58,9 +60,7 @@ CHUNKING_P95: Final = View(
         "Time to split and compress a message that 95% of the messages stay under, by node. "
         "Above the threshold: compare message sizes, then CPU and the compression algorithm."
     ),
-    queries=(
-        Query(expression=quantile(0.95, m.CHUNKING_DURATION, a.NODE_ID), legend="{{node_id}}"),
-    ),
+    queries=(Query(expression=recorded(r.CHUNKING_P95), legend="{{node_id}}"),),
     empty=_UNCHUNKED,
     unit="s",
     steps=thresholds.of_alert("HighChunkingLatency"),
@@ -87,7 +87,7 @@ CHUNKING_BY_SIZE: Final = View(
     ),
     queries=(
         Query(
-            expression=quantile(0.95, m.CHUNKING_DURATION, a.NODE_ID, a.MESSAGE_SIZE_BUCKET),
+            expression=recorded(r.CHUNKING_P95_BY_SIZE),
             legend="{{node_id}} {{message_size_bucket}}",
         ),
     ),
@@ -101,7 +101,7 @@ CHUNKING_HEATMAP: Final = View(
         "How many messages a second took how long. Each dot is one message with a trace: open a "
         "high one to see where its time went. Two separate bands are two kinds of message."
     ),
-    queries=(Query(expression=buckets(m.CHUNKING_DURATION), shape=Shape.HEATMAP),),
+    queries=heatmap(r.CHUNKING_BUCKETS, m.CHUNKING_DURATION),
     empty=_UNCHUNKED,
     unit="s",
     kind=Kind.HEATMAP,

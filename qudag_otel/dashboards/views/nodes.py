@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel.alerts import recording as r
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.dashboards._promql import buckets, gauge, quantile, rate
-from qudag_otel.dashboards._view import GREEN, RED, Kind, Label, Query, Shape, View
+from qudag_otel.dashboards._promql import gauge, rate, recorded
+from qudag_otel.dashboards._queries import heatmap
+from qudag_otel.dashboards._view import GREEN, RED, Kind, Label, Query, View
 
 if TYPE_CHECKING:
     from qudag_otel.catalogue import Metric
@@ -130,7 +132,7 @@ RPC_P95: Final = View(
     description="Time that 95% of the answers stay under. A slow RPC is often a busy node.",
     queries=(
         Query(
-            expression=quantile(0.95, m.NODE_RPC_DURATION, a.NODE_ID, a.RPC_METHOD),
+            expression=recorded(r.RPC_P95),
             legend="{{node_id}} {{method}}",
         ),
     ),
@@ -142,7 +144,7 @@ RPC_HEATMAP: Final = View(
     description=(
         "How many questions a second took how long. Two bands are two kinds of node, or of load."
     ),
-    queries=(Query(expression=buckets(m.NODE_RPC_DURATION), shape=Shape.HEATMAP),),
+    queries=heatmap(r.RPC_BUCKETS, m.NODE_RPC_DURATION),
     empty=_UNWATCHED,
     unit="s",
     kind=Kind.HEATMAP,

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from qudag_otel.alerts import recording as r
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
 from qudag_otel.dashboards._promql import (
-    buckets,
+    aggregate,
     chosen,
-    differs,
-    equals,
     gauge,
-    portion,
-    quantile,
     rate,
+    recorded,
+    share,
 )
+from qudag_otel.dashboards._queries import heatmap as heatmap_of
 from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, Shape, Step, View
+
+if TYPE_CHECKING:
+    from qudag_otel.alerts._model import Recorded
 
 _OPERATION: Final = (a.OPERATION, a.COMPONENT)
 _NAMED: Final = "{{component}} {{operation}}"
@@ -29,17 +32,20 @@ _TOP: Final = 10
 
 
 def _calls(*where: str) -> str:
-    return rate(m.OPERATION_DURATION, *_OPERATION, where=where, suffix="_count")
+    return _over_nodes("sum", r.OPERATION_RATE, *where)
 
 
 def _failed(*where: str) -> str:
-    return portion(
-        _calls(*where, equals(a.OUTCOME, "error")), _calls(*where, differs(a.OUTCOME, "error"))
-    )
+    return share(_over_nodes("sum", r.OPERATION_FAILURE_RATE, *where), _calls(*where))
 
 
 def _p95(*where: str) -> str:
-    return quantile(0.95, m.OPERATION_DURATION, *_OPERATION, where=where)
+    return _over_nodes("max", r.OPERATION_P95, *where)
+
+
+def _over_nodes(how: str, series: Recorded, *where: str) -> str:
+    """A recorded series over the chosen nodes, by operation."""
+    return aggregate(how, [each.key for each in _OPERATION], recorded(series, *where))
 
 
 def calls(*where: str) -> View:
@@ -76,8 +82,8 @@ def duration(*where: str, steps: tuple[Step, ...] = ()) -> View:
     return View(
         title="Duration, p95",
         description=(
-            "Duration that 95% of an operation's calls stay under. Open the slowest one's traces "
-            "to see what it waits for."
+            "Duration that 95% of an operation's calls stay under, on the node where it is "
+            "slowest. Open the slowest one's traces to see what it waits for."
         ),
         queries=(Query(expression=_p95(*where), legend=_NAMED),),
         empty=_QUIET,
@@ -94,9 +100,7 @@ def heatmap(*where: str) -> View:
             "How many calls a second of the selected operations took how long. Each dot is one "
             "call with a trace: open a high one."
         ),
-        queries=(
-            Query(expression=buckets(m.OPERATION_DURATION, where=where), shape=Shape.HEATMAP),
-        ),
+        queries=heatmap_of(r.OPERATION_BUCKETS, m.OPERATION_DURATION, *where),
         empty=_QUIET,
         unit="s",
         kind=Kind.HEATMAP,
@@ -184,11 +188,7 @@ ERRORS: Final = View(
         "Errors a second of each component, of all types. Above the threshold the component "
         "fails often: the panel beside says with which errors, Logs and Traces say where."
     ),
-    queries=(
-        Query(
-            expression=rate(m.ERRORS, a.NODE_ID, a.COMPONENT), legend="{{node_id}} {{component}}"
-        ),
-    ),
+    queries=(Query(expression=recorded(r.ERROR_RATE), legend="{{node_id}} {{component}}"),),
     empty="No error was ever counted on the selected nodes.",
     unit="eps",
     steps=thresholds.of_alert("HighErrorRate"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from qudag_otel.alerts import recording as r
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import uids
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import buckets, equals, gauge, portion, quantile, rate
-from qudag_otel.dashboards._view import Kind, Query, Shape, View
+from qudag_otel.dashboards._promql import equals, gauge, rate, recorded
+from qudag_otel.dashboards._queries import heatmap
+from qudag_otel.dashboards._view import Kind, Query, View
 
 _POOL: Final = (a.NODE_ID, a.POOL_TYPE)
 _UNUSED: Final = "No selected node asked a pool for a connection in this window."
@@ -23,12 +25,7 @@ HIT_RATE: Final = View(
         "threshold every request pays for a new connection: look at idle connections and waits; "
         "the pool is too small, or connections break."
     ),
-    queries=(
-        Query(
-            expression=portion(rate(m.POOL_HITS, *_POOL), rate(m.POOL_MISSES, *_POOL)),
-            legend="{{node_id}} {{pool_type}}",
-        ),
-    ),
+    queries=(Query(expression=recorded(r.POOL_HIT_RATIO), legend="{{node_id}} {{pool_type}}"),),
     empty=_UNUSED,
     unit="percentunit",
     maximum=1.0,
@@ -96,12 +93,7 @@ WAIT: Final = View(
         "Time until a caller had its connection that 95% of the requests stay under. Waits of a "
         "second and more are logged as warnings with their trace."
     ),
-    queries=(
-        Query(
-            expression=quantile(0.95, m.CONNECTION_WAIT_TIME, *_POOL),
-            legend="{{node_id}} {{pool_type}}",
-        ),
-    ),
+    queries=(Query(expression=recorded(r.POOL_WAIT_P95), legend="{{node_id}} {{pool_type}}"),),
     empty=_UNUSED,
     unit="s",
     steps=thresholds.POOL_WAIT,
@@ -112,7 +104,7 @@ WAIT_HEATMAP: Final = View(
         "How many requests a second waited how long. Each dot is one request with a trace: open "
         "a high one to see who held the connection."
     ),
-    queries=(Query(expression=buckets(m.CONNECTION_WAIT_TIME), shape=Shape.HEATMAP),),
+    queries=heatmap(r.POOL_WAIT_BUCKETS, m.CONNECTION_WAIT_TIME),
     empty=_UNUSED,
     unit="s",
     kind=Kind.HEATMAP,

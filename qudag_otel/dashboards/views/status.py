@@ -22,7 +22,9 @@ from qudag_otel.dashboards._view import (
 from qudag_otel.dashboards.views.telemetry import REPORTING, SEEN
 
 _WATCHDOG: Final = "Watchdog"
-_CHOSEN: Final = ",".join(f'{key.key}=~"${key.key}|"' for key in (a.NODE_ID, a.SWARM_ID))
+_CHOSEN: Final = ",".join(
+    f'{label}=~"${label}|"' for label in (*a.SCOPE, a.NODE_ID.key, a.SWARM_ID.key)
+)
 """Alerts of the chosen nodes and swarms, and those that are about neither."""
 _WEIGHT: Final = {Severity.CRITICAL: 3, Severity.WARNING: 2, Severity.INFO: 1}
 _COLOR: Final = {Severity.CRITICAL: RED, Severity.WARNING: YELLOW, Severity.INFO: BLUE}
@@ -121,7 +123,7 @@ ALERT_STATES: Final = View(
     queries=(
         Query(
             expression=(
-                f"max by (alertname, {a.NODE_ID.key}, {a.SWARM_ID.key}) ("
+                f"max by ({', '.join(('alertname', *a.SCOPE, a.NODE_ID.key, a.SWARM_ID.key))}) ("
                 + " or ".join(
                     f"{weight + 1} * {_firing(_severity(severity))}"
                     for severity, weight in _WEIGHT.items()

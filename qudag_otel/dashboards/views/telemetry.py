@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query import promql
+from qudag_otel.alerts.presence import NODES
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import sdk
 from qudag_otel.dashboards import _external as x
 from qudag_otel.dashboards import _thresholds as thresholds
-from qudag_otel.dashboards._promql import WINDOW, gauge, select
+from qudag_otel.dashboards._promql import WINDOW, gauge, recorded, select
 from qudag_otel.dashboards._view import GREEN, RED, Column, Kind, Label, Query, Shape, View
 
 if TYPE_CHECKING:
@@ -32,12 +33,10 @@ REPORTS: Final = (
     select(m.OPERATION_DURATION, suffix="_count"),
 )
 """What every node reports at least one of."""
-_NODE: Final = (a.NODE_ID.key,)
-REPORTING: Final = promql.aggregate("group", _NODE, " or ".join(REPORTS))
+_NODE: Final = (*a.SCOPE, a.NODE_ID.key)
+REPORTING: Final = recorded(NODES.present)
 """The nodes that report now."""
-SEEN: Final = promql.aggregate(
-    "group", _NODE, " or ".join(f"last_over_time({report}[$__range])" for report in REPORTS)
-)
+SEEN: Final = f"last_over_time({REPORTING}[$__range])"
 """The nodes that reported at any time shown."""
 
 

@@ -47,6 +47,10 @@ class Source(Protocol):
         """How many wait."""
         ...
 
+    def settle(self) -> None:
+        """Wait until what others are fetching is in the queue."""
+        ...
+
     def fetch(self, most: int) -> bool:
         """Put at most so many into the queue; whether more wait."""
         ...
@@ -190,6 +194,9 @@ class Batches(Generic[T]):
         everything = due is not Due.LOOK
         if everything:
             self._armed = False
+            if self._source is not None:
+                # A collection of metrics drains, too: what it has in hand counts as recorded.
+                self._source.settle()
         self.export.outage.dropping(self.limit)
         out_of_time = time.monotonic() + self._timeout
         ahead = len(self)  # what comes while it works goes with a later batch

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _PAUSES: Final = (0.5, 1.0, 2.0)  # seconds; the last one stays: a receiver that is back is found
+_LEAST_PAUSE: Final = 0.25  # also for who asks for none: it is in trouble already
 _JITTER: Final = (0.8, 1.2)
 _LEAST_SECONDS: Final = 0.05
 _LAST_ATTEMPT: Final = 0.5  # the share of what is left of the closing time that one batch may take
@@ -171,7 +172,7 @@ class OtlpExporter:
 
     def _pause(self, failure: Failure, attempt: int) -> float:
         if failure.after is not None:
-            return failure.after
+            return max(failure.after, _LEAST_PAUSE)
         if failure.kind == "connection_closed" and not attempt and not self._struggling:
             return 0.0  # the receiver ended a connection that was idle
         return _PAUSES[min(attempt, len(_PAUSES) - 1)] * random.uniform(*_JITTER)  # noqa: S311 - no secret

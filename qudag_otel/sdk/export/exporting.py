@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from qudag_otel.sdk._redacting import redacted
 from qudag_otel.sdk.export.failures import NotDelivered, described
 from qudag_otel.sdk.export.ledger import CLOSED, Ledger
 from qudag_otel.sdk.export.outage import Outage
-from qudag_otel.sdk.export.redacting import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 _RETRIED: Final = (429, 502, 503, 504)
+_ASKED: Final = "gzip, deflate"
 _ANSWER_BYTES: Final = 1 << 20
+_LEAST_SECONDS: Final = 0.05
+_DECODED: Final = ("", "identity", *_ASKED.split(", "))
 _NOT_OTLP: Final = b"\xff"  # neither a protobuf message nor JSON
 _CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
@@ -56,6 +59,7 @@ class HttpTransport:
         Returns:
             The receiver's protobuf response, or why it cannot be believed to have the request.
         """
+        deadline = time.monotonic() + timeout
         pack = _CODINGS.get(self._target.compression)
         headers = {"Content-Encoding": self._target.compression} if pack else {}
         answer = self._post(pack(body) if pack else body, headers, timeout)
@@ -63,13 +67,16 @@ class HttpTransport:
             return answer
         status, found, content = answer
         media = found.get("content-type", "").partition(";")[0].strip().lower()
+        coding = found.get("content-encoding", "").strip().lower()
+        if content and coding not in _DECODED:  # what nobody decoded can look like protobuf
+            media = f"{media} in {coding}"
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's success
             return _refused(status, found, _words(media, content))
         if media == PROTOBUF:
             return content
         if media == JSON:
             return _from_json(self._target.signal, content)
-        if not content and self._understands(timeout):
+        if not content and self._understands(deadline - time.monotonic()):
             return b""
         what = f"{media or 'nothing'} ({_words(media, content)})" if content else "nothing"
         return Failure(
@@ -84,7 +91,6 @@ class HttpTransport:
         from urllib3 import Timeout
 
         session = self._session = self._session or self._connected()
-        deadline = time.monotonic() + timeout
         limit: Any = Timeout(total=timeout)  # requests' own would be one limit for each step
         try:
             with session.post(
@@ -94,9 +100,15 @@ class HttpTransport:
                 content = bytearray()
                 for part in answer.iter_content(1 << 16):
                     content += part
-                    if len(content) > _ANSWER_BYTES or time.monotonic() > deadline:
+                    if len(content) > _ANSWER_BYTES:
                         break
-                return answer.status_code, answer.headers, bytes(content)
+                else:
+                    return answer.status_code, answer.headers, bytes(content)
+                return Failure(
+                    "unexpected_answer",
+                    f"status {answer.status_code} with more than {_ANSWER_BYTES} bytes is no answer"
+                    " of an OTLP receiver",
+                )
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
             return Failure("invalid_request", shortened(str(error)))
         except (requests.RequestException, OSError) as error:
@@ -105,9 +117,15 @@ class HttpTransport:
     def _connected(self) -> requests.Session:
         import requests
 
+        from qudag_otel.sdk.export.patience import Adapter
+
         target = self._target
         session = requests.Session()
-        session.headers.update({"Content-Type": self._type, **target.headers})
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, Adapter())
+        session.headers.update(
+            {"Content-Type": self._type, "Accept-Encoding": _ASKED, **target.headers}
+        )
         session.auth = _as_it_is  # else a .netrc file would replace a header that was asked for
         if target.certificate:
             session.verify = target.certificate
@@ -123,7 +141,7 @@ class HttpTransport:
         whatever else says 200 to everything. A receiver refuses what is no OTLP; asked once.
         """
         if not self._confirmed:
-            answer = self._post(_NOT_OTLP, {}, timeout)
+            answer = self._post(_NOT_OTLP, {}, max(timeout, _LEAST_SECONDS))
             self._confirmed = isinstance(answer, Failure) or answer[0] >= 400  # noqa: PLR2004 - HTTP's errors
         return self._confirmed
 

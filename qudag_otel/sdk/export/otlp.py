@@ -31,7 +31,7 @@ _PLAIN: Final = ("http", "unix")  # schemes that say by themselves: no TLS
 _SUSPICIOUS_SECONDS: Final = 0.1
 _HTTP_ON_USE: Final = (
     "encodings.idna", "google.rpc.status_pb2", "netrc", "requests.exceptions",
-    "qudag_otel.sdk.export.http",
+    "qudag_otel.sdk.export.http", "qudag_otel.sdk.export.patience",
 )  # fmt: skip
 _LOADED_ON_USE: Final = {
     GRPC: (

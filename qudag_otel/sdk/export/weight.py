@@ -39,10 +39,11 @@ def _of_pairs(pairs: Mapping[Any, Any] | None, depth: int = _DEPTH) -> int:
 def weight_of_span(span: Any) -> int:
     """The weight of a span in bytes; 0 for a common one and a plain call."""
     if isinstance(span, FastSpan):
-        if span.more is None and span.failure is None:
+        if span.more is None and span.outcome is None:
             return 0
         # What it was given, and the text of an exception with the places of its traceback.
-        return _weight(span.more) + (len(span.failure.message) + _PLACES if span.failure else 0)
+        failure = None if span.outcome is None else span.failure
+        return _weight(span.more) + (len(failure.message) + _PLACES if failure else 0)
     weight = _of_pairs(span.attributes)
     for event in span.events:
         weight += _of_pairs(event.attributes)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel import _redact
 from qudag_otel._otel.encoders import encoder
+from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk._records import severity, severity_text
-from qudag_otel.sdk.export import redacting
 from qudag_otel.sdk.fast.encode import varint
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ site's records.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, TraceFlags
 
 from qudag_otel._calls.outcome import Outcome
-from qudag_otel._otel.context import CURRENT, SPAN_KEY
+from qudag_otel._otel.context import CALL_KEY, CURRENT, SPAN_KEY, outside
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.context import OwnContext, Steps
+from qudag_otel.sdk.fast.operations import ATTRIBUTE, SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
     from qudag_otel._calls.failure import Failure
-    from qudag_otel._calls.site import Values
+    from qudag_otel._calls.site import Site, Values
     from qudag_otel.sdk.fast.site import FastSite
 
 SAMPLED: Final = int(TraceFlags.SAMPLED)
 RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 
-_clock = time.perf_counter_ns
+_clock, _now = time.perf_counter_ns, time.time_ns
 _get, _set, _reset = CURRENT.get, CURRENT.set, CURRENT.reset
 
 
@@ -48,7 +48,8 @@ class FastSpan(OwnContext, Span):
     with what else was in the caller's, and itself as the current span.
 
     `more` is what the body did to the span, in order: see `operations`. `outcome` is None as long
-    as the call ended well, or did not end. `steps` is there for calls that pause.
+    as the call ended well, or did not end, and there is no `failure` before. `steps` is there for
+    calls that pause.
     """
 
     __slots__ = (
@@ -91,7 +92,7 @@ class FastSpan(OwnContext, Span):
         shown = steps.shown
         if ambient is not shown and (ambient is not steps.ambient or shown is not None):
             steps.ambient = ambient
-            steps.context = Context({**ambient, SPAN_KEY: self})
+            steps.context = Context({**ambient, SPAN_KEY: self, CALL_KEY: self})
             steps.shown = None
         self.token = _set(cast("Context", steps.context))
 
@@ -103,18 +104,17 @@ class FastSpan(OwnContext, Span):
         current = _get()
         steps = self.steps
         if current is (self if steps is None else steps.context):
-            with suppress(ValueError):  # closed by the garbage collector, in another context
+            try:  # noqa: SIM105 - see leave
                 _reset(token)
+            except ValueError:  # closed by the garbage collector, in another context
+                pass
             return
         if steps is None:
             steps = self.steps = Steps()
             steps.ambient = cast("Context", token.old_value)
         steps.context = steps.shown = current  # of the next step, if that is taken from here
         if current.get(SPAN_KEY) is self:
-            around = {**current}
-            del around[SPAN_KEY]
-            former = cast("Context", steps.ambient).get(SPAN_KEY)
-            steps.shown = Context(around if former is None else {**around, SPAN_KEY: former})
+            steps.shown = outside(cast("Context", steps.ambient), current)
             _set(steps.shown)
 
     def leave(self) -> None:
@@ -127,7 +127,8 @@ class FastSpan(OwnContext, Span):
                 _reset(token)
             except ValueError:  # see pause
                 pass
-        self.steps = None  # its context refers to this span: no cycles in the queue
+        if self.steps is not None:
+            self.steps = None  # its context refers to this span: no cycles in the queue
         self.site.records.append(self)
 
     def fail(self, error: BaseException) -> None:
@@ -142,15 +143,33 @@ class FastSpan(OwnContext, Span):
                 pass
         self.steps = None
         # First: where the stack is used up, this is all that still works.
+        self.failure = None
         self.outcome = Outcome.ERROR
         try:
             self.site.explain(self, error)
         finally:
             self.site.records.append(self)
 
+    # What the body says of the call.
+
+    @property
+    def origin(self) -> Site:
+        """The site that it is a call of."""
+        return self.site.site
+
+    def say(self, outcome: Outcome, error: str) -> None:
+        """Keep how the body says that the call ends."""
+        self._do((ops.SAID, outcome, error))
+
+    def move(self, site: Site) -> None:
+        """Make it a call of another site."""
+        if not self.ended:
+            self.site = self.site.moved(site)
+
     def __repr__(self) -> str:
-        name = self.site.site.options.operation
-        return f"FastSpan(name={name!r}, context={self.get_span_context()!r})"
+        return (
+            f"FastSpan(name={self.origin.options.operation!r}, context={self.get_span_context()!r})"
+        )
 
     # As the API's span: what is done to it is kept, as tuples, and done at export.
 
@@ -170,7 +189,12 @@ class FastSpan(OwnContext, Span):
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Set an attribute."""
-        self._do((ops.ATTRIBUTE, key, value if type(value) in ops.SCALARS else ops.frozen(value)))
+        if type(value) not in SCALARS:
+            value = ops.frozen(value)
+        if self.more is None and self.flags & SAMPLED and not self.ended:
+            self.more = [(ATTRIBUTE, key, value)]
+        else:
+            self._do((ATTRIBUTE, key, value))
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Set attributes."""
@@ -181,7 +205,15 @@ class FastSpan(OwnContext, Span):
         self, name: str, attributes: SpanAttributes = None, timestamp: int | None = None
     ) -> None:
         """Add an event."""
-        self._do(ops.event(name, attributes, timestamp))
+        if self.ended or not self.flags & SAMPLED:
+            return
+        if attributes is not None:
+            attributes = ops.copied(attributes)
+        one = (ops.EVENT, name, attributes, _now() if timestamp is None else timestamp)
+        if self.more is None:
+            self.more = [one]
+        else:
+            self._do(one)
 
     def add_link(self, context: SpanContext, attributes: SpanAttributes = None) -> None:
         """Add a link."""
@@ -207,8 +239,8 @@ class FastSpan(OwnContext, Span):
             self._do(ops.exception(exception, attributes, timestamp, escaped=escaped))
 
     def _do(self, operation: tuple[Any, ...]) -> None:
-        if not self.flags & SAMPLED and operation[0] is not ops.STATUS:
-            return  # nobody will see it, but the status is the call's outcome as well
+        if not self.flags & SAMPLED and operation[0] not in ops.OUTCOMES:
+            return  # nobody will see it, but the call has an outcome all the same
         more = self.more
         if more is None:
             if not self.ended:
@@ -227,30 +259,42 @@ class FastSpan(OwnContext, Span):
             return self.remote
         return SpanContext(self.trace_id, self.parent_id, False, TraceFlags(self.flags))  # noqa: FBT003
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in ops.READABLE:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        read: ReadableSpan | SdkSpan = self.site.readable(self)
-        return getattr(read, name)
+
+def _answer(name: str) -> property:
+    def read(self: FastSpan) -> Any:
+        found: ReadableSpan | SdkSpan = self.site.readable(self)
+        return getattr(found, name)
+
+    return property(read)
+
+
+# One by one: CPython reads the slots of a class with a `__getattr__` ten times slower, which was a
+# quarter of a call.
+for _name in ops.READABLE - vars(FastSpan).keys():
+    setattr(FastSpan, _name, _answer(_name))
 
 
 class FastTimer:
     """A call without a span; it remembers the span around it, for exemplars."""
 
-    __slots__ = ("_around", "_began", "_fast", "_records")
+    __slots__ = ("_around", "_fast", "_over", "_records", "_said", "began", "given")
 
     span = INVALID_SPAN
+    _said: tuple[Outcome, str] | None
 
     def __init__(self, fast: FastSite, around: Any, began: int) -> None:
         self._fast = fast
         self._records = fast.records
         self._around = around
-        self._began = began
+        self._said = None
+        self._over = False
+        self.began = began
+        self.given: Values = None
 
     @property
     def seconds(self) -> float:
         """How long it has run."""
-        return (_clock() - self._began) * 1e-9
+        return (_clock() - self.began) * 1e-9
 
     def resume(self) -> None:
         """Nothing becomes current."""
@@ -259,8 +303,29 @@ class FastTimer:
 
     def leave(self) -> None:
         """Record that the call ended well."""
-        self._records.append((self._began, _clock(), self._around))
+        self._over = True
+        said = self._said
+        if said is None:
+            self._records.append((self.began, _clock(), self._around))
+        else:
+            self._records.append((self.began, _clock(), self._around, *said))
 
     def fail(self, error: BaseException) -> None:
         """Record that the call ended with an exception."""
-        self._fast.time_failed(self._began, _clock(), self._around, error)
+        self._over = True
+        self._fast.time_failed(self.began, _clock(), self._around, error, self._said)
+
+    @property
+    def origin(self) -> Site:
+        """The site that it is a call of."""
+        return self._fast.site
+
+    def say(self, outcome: Outcome, error: str) -> None:
+        """Keep how the body says that the call ends."""
+        self._said = outcome, error
+
+    def move(self, site: Site) -> None:
+        """Make it a call of another site."""
+        if not self._over:
+            self._fast = self._fast.moved(site)
+            self._records = self._fast.records

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 
-from qudag_otel._otel.context import SPAN_KEY
+from qudag_otel._otel.context import CALL_KEY, SPAN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ class OwnContext(Context):
     __slots__ = ()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """A value of the context."""
+        """A value of the context; `call_in` tells the call, without a price for all others."""
         return self if key == SPAN_KEY else _dict.get(self, key, default)
 
     def copy(self) -> dict[str, object]:
         """All values."""
-        return {**_dict(_dict.items(self)), SPAN_KEY: self}
+        return {**_dict(_dict.items(self)), SPAN_KEY: self, CALL_KEY: self}
 
     __copy__ = copy
 
@@ -55,10 +55,10 @@ class OwnContext(Context):
         return True
 
     def __contains__(self, key: object) -> bool:
-        return key == SPAN_KEY or _dict.__contains__(self, key)
+        return key in (SPAN_KEY, CALL_KEY) or _dict.__contains__(self, key)
 
     def __getitem__(self, key: str) -> object:
-        return self if key == SPAN_KEY else _dict.__getitem__(self, key)
+        return self if key in (SPAN_KEY, CALL_KEY) else _dict.__getitem__(self, key)
 
     def __or__(self, other: Any) -> Any:
         return self.copy() | other

@@ -80,12 +80,18 @@ class Template:
 
 
 _attributes: dict[tuple[str, type, object], bytes | None] = {}
+_masked = 0
 _ATTRIBUTES_LIMIT: Final = 4096
 _SHORT: Final = 256
 
 
 def encoded(values: Iterable[tuple[str, Any]]) -> bytes | None:
     """Attributes as bytes of a span; None if one is no plain value."""
+    global _masked  # noqa: PLW0603 - a mark of the process
+    if _masked != _redact.texts.epoch():
+        # The application has said what else is a secret.
+        _attributes.clear()
+        _masked = _redact.texts.epoch()
     found: list[bytes] = []
     for key, value in values:
         kind = value.__class__

@@ -11,7 +11,6 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,15 +21,15 @@ from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.registry import bind_with
 from qudag_otel._otel.measure import BulkHistogram
-from qudag_otel._otel.spans import root_bound, supported, unlimited
+from qudag_otel._otel.spans import root_bound, unlimited
 from qudag_otel._series.drains import before_collection
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.instruments import SCOPE, instrument, scope_version
+from qudag_otel.instruments import SCOPE, exported, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
 from qudag_otel.sdk.fast.opening import open_timer, span_openers
-from qudag_otel.sdk.fast.operations import says_error
+from qudag_otel.sdk.fast.operations import said, says_error
 from qudag_otel.sdk.fast.price import probe
-from qudag_otel.sdk.fast.site import FastSite, context_of
+from qudag_otel.sdk.fast.site import RECORDS_LIMIT, FastSite, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,8 +45,9 @@ _LOGGER: Final = logging.getLogger("qudag_otel")
 _DRIFT_NS: Final = 1_000_000
 _EVERY_ID: Final = 1 << 64
 _TIMED: Final = 0xF  # one look at a site's records of sixteen: one call of 4,096
-_TRANSIT_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 5.0
+_RECORDS_LEAST: Final = 512
+_RECORDS_TOTAL: Final = 1 << 20
 _GOOD: Final = 3  # the length of what a call without a span leaves that ended well
 
 
@@ -91,11 +91,14 @@ class Engine:
                 self._all = bound[0] >= _EVERY_ID
             self.tracer = tracer_provider.get_tracer(SCOPE, scope_version())
             self.unlimited = unlimited(self.tracer)
-        self._queues = queues
+        self.detours: list[str] = []
+        """Why spans are left to the plain path."""
+        self._queues = list(queues)
         self._listeners: list[Listener] = []
         self._cursor = 0
-        self._transit: deque[None] = deque()
         self._fast: dict[Site, FastSite] = {}
+        self.most = RECORDS_LIMIT
+        """How many finished calls wait at a site: fewer where there are very many sites."""
         self.finished = {True: 0, False: 0}
         """Calls that were drained, with spans and without."""
         self._looks = itertools.count()
@@ -108,7 +111,7 @@ class Engine:
         self._draining = threading.Lock()
         self._offset = time.time_ns() - time.perf_counter_ns()
         histogram = meter_provider.get_meter(SCOPE, scope_version()).create_histogram(
-            m.OPERATION_DURATION.name,
+            exported(m.OPERATION_DURATION),
             m.OPERATION_DURATION.unit,
             m.OPERATION_DURATION.description,
             explicit_bucket_boundaries_advisory=list(m.OPERATION_DURATION.bounds),
@@ -119,6 +122,11 @@ class Engine:
         except AttributeError as error:
             # Slower and otherwise the same: nobody has to do anything about it.
             _LOGGER.debug("this release of the SDK takes measurements one by one: %r", error)
+
+    def follow(self, queue: Callable[[Sequence[Any]], None]) -> None:
+        """Export sampled spans of calls that are drained from now on through another queue."""
+        self.drain_all()
+        self._queues.append(queue)
 
     def install(self) -> None:
         """Bind all call sites."""
@@ -131,12 +139,11 @@ class Engine:
         self._stop()
         bind_with(plain.bind)
         self.drain_all()
-        deadline = time.monotonic() + _TRANSIT_SECONDS
-        while self._transit and time.monotonic() < deadline:
-            time.sleep(0.001)  # what another thread has taken and not handed on yet
+        self.settle()
 
-    def leave_spans(self) -> None:
+    def leave_spans(self, reason: str) -> None:
         """Give spans back to the SDK: somebody wants to see them start and end."""
+        self.detours.append(reason)
         self._openers = None
         bind_with(self._bind)
 
@@ -152,6 +159,15 @@ class Engine:
             site.begin = site.start = MethodType(open_timer, fast)
             site.timed = fast  # pyright: ignore[reportAttributeAccessIssue] - `count` is C's
         self._fast[site] = fast
+        share = _RECORDS_TOTAL // len(self._fast)
+        self.most = max(_RECORDS_LEAST, min(RECORDS_LIMIT, share))
+
+    def half(self, site: Site) -> FastSite:
+        """The fast half of a site, also of one whose calls go another way by now."""
+        found = self._fast.get(site)
+        if found is None:
+            found = self._fast[site] = FastSite(site, self)
+        return found
 
     def _sites(self) -> list[FastSite]:
         return list(self._fast.values())
@@ -215,7 +231,6 @@ class Engine:
 
     def _drain(self, fast: FastSite, most: int | None = None) -> None:
         site, records = fast.site, fast.records
-        self._transit.append(None)
         try:
             with site.lock:
                 count = len(records) if most is None else min(len(records), most)
@@ -229,12 +244,14 @@ class Engine:
                 sampled = [call for call in calls if call.flags & 1]
                 for queue in self._queues if sampled else ():
                     queue(sampled)
+            groups = fast.noted(calls) if fast.notes else {site: calls}
             if site.options.metrics:
-                self._measure(site, calls)
+                for one, group in groups.items():
+                    self._measure(one, group)
+            if site.tally is not None:
+                site.tally(calls, self._offset)
         except Exception as error:  # noqa: BLE001 - views and reservoirs of somebody else
             complain(site, error)
-        finally:
-            self._transit.pop()
 
     # -- as the source of the export queues
 
@@ -251,6 +268,11 @@ class Engine:
         if not self._all:
             return 0
         return sum([s.site.in_flight() or 0 for s in self._sites() if s.site.options.spans])
+
+    def settle(self) -> None:
+        """Wait until a drain of another thread has handed on what it took."""
+        if self._draining.acquire(timeout=_PATIENCE_SECONDS):
+            self._draining.release()
 
     def fetch(self, most: int) -> bool:
         """Drain at most so many calls, site after site; whether more wait."""
@@ -318,7 +340,6 @@ class Engine:
     def after_fork(self) -> None:
         """Start anew in a child process, whose sites are empty already."""
         self._draining = threading.Lock()
-        self._transit.clear()
         self.finished = {True: 0, False: 0}
         self.drained_seconds = 0.0
         self._fast = {
@@ -341,9 +362,13 @@ def _sorted(calls: list[FastSpan]) -> tuple[list[FastSpan], list[tuple[FastSpan,
 
 
 def _end(call: FastSpan) -> tuple[Outcome, str]:
+    told = said(call.more)
+    if told is not None:
+        failure = call.failure if call.outcome else None
+        return told[1], told[2] or ("" if failure is None else failure.type)
     if call.outcome is None or call.outcome is Outcome.OK:
-        said = call.more is not None and says_error(call.more)
-        return (Outcome.ERROR if said else Outcome.OK), ""
+        wrong = call.more is not None and says_error(call.more)
+        return (Outcome.ERROR if wrong else Outcome.OK), ""
     return call.outcome, call.failure.type if call.failure is not None else ""
 
 
@@ -358,6 +383,7 @@ class OurTracerProvider(TracerProvider):
     """The SDK's, which tells when the application adds a span processor to it."""
 
     when_extended: Callable[[SpanProcessor], None] | None = None
+    before_flush: Callable[[float], bool] | None = None
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add a processor; it sees every sampled span that starts from now on."""
@@ -365,13 +391,7 @@ class OurTracerProvider(TracerProvider):
         if self.when_extended is not None:
             self.when_extended(span_processor)
 
-
-def fast_spans(tracer_provider: TracerProvider) -> bool:
-    """Whether the fast form can stand for the spans of a tracer provider."""
-    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-
-    return (
-        supported()
-        and type(tracer_provider.id_generator) is RandomIdGenerator
-        and root_bound(tracer_provider.sampler) is not None
-    )
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush all processors, after they were given what waits for them."""
+        handed = self.before_flush is None or self.before_flush(timeout_millis / 1e3)
+        return super().force_flush(timeout_millis) and handed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from qudag_otel.sdk.export import redacting
+from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast.call import FastSpan
 from qudag_otel.sdk.fast.encode import encode
 

@@ -51,13 +51,7 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
     """
     always = SAMPLED | RANDOM if bound > _LOW_64 else 0
     span_key, mask, get, bits, clock = SPAN_KEY, RELIEVE, _get, _bits, _clock
-    silenced, kind, new, fill, items = (
-        _silenced,
-        FastSpan,
-        FastSpan.__new__,
-        _dict.update,
-        _dict.items,
-    )
+    silenced, kind, fill, items = _silenced, FastSpan, _dict.update, _dict.items
 
     def foreign(span: FastSpan, parent: Any) -> bool:
         """Continue a span that is not ours; False if it carries what a fast span cannot."""
@@ -87,7 +81,7 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
         ambient = get()
         if ambient and silenced(ambient):
             return SILENT
-        span = new(kind)
+        span = kind()
         parent: Any = ambient.get(span_key)
         if parent is None:
             root(span)
@@ -100,17 +94,18 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
             return PlainCall(fast.site, values)
         span.site = fast
         span.given = values
-        span.span_id = bits(64) or 1
-        span.more = span.failure = span.outcome = span.steps = span.token = None
+        span.more = span.outcome = span.steps = span.token = None
         span.filled = False
         span.ended = 0
-        if not fast.count() & mask:
+        count = fast.count  # apart: CPython calls what a slot holds more slowly
+        number = span.span_id = count()
+        if not number & mask:
             fast.relieve()
         span.began = clock()
         return span
 
     def start(fast: FastSite, values: Values) -> Call:
-        span = new(kind)
+        span = kind()
         ambient: Any = get()
         if ambient.__class__ is kind:
             # Inside another call, directly: its context is this one's but for the span.
@@ -147,11 +142,12 @@ def span_openers(  # noqa: C901, PLR0915 - two openers, written out for speed
             fill(span, ambient)
         span.site = fast
         span.given = values
-        span.span_id = bits(64) or 1
-        span.more = span.failure = span.outcome = span.steps = None
+        span.more = span.outcome = span.steps = None
         span.ended = 0
         # Last, and side by side: where the stack is used up, none of them happens.
-        if not fast.count() & mask:
+        count = fast.count  # apart: CPython calls what a slot holds more slowly
+        number = span.span_id = count()
+        if not number & mask:
             fast.relieve()
         span.token = _set(span)
         span.began = clock()

@@ -35,6 +35,10 @@ NAME: Final = "update_name"
 STATUS: Final = "set_status"
 END: Final = "end"
 FULL: Final = "full"
+SAID: Final = "said"
+"""How the body says that the call ends: an outcome, and the type of an error or nothing."""
+OUTCOMES: Final = frozenset({STATUS, SAID})
+"""What tells the outcome of a call."""
 _EXCEPTION: Final = "exception"
 
 Operation = tuple[Any, ...]
@@ -51,13 +55,17 @@ def frozen(value: Any) -> Any:
     return value
 
 
+def copied(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes that do not change any more."""
+    made = {**attributes}
+    for value in made.values():
+        if type(value) not in SCALARS:
+            return {key: frozen(one) for key, one in made.items()}
+    return made
+
+
 def _copied(attributes: SpanAttributes) -> dict[str, Any] | None:
-    return None if attributes is None else {k: frozen(v) for k, v in attributes.items()}
-
-
-def event(name: str, attributes: SpanAttributes, timestamp: int | None) -> Operation:
-    """An event, now if no time is given."""
-    return EVENT, name, _copied(attributes), time.time_ns() if timestamp is None else timestamp
+    return None if attributes is None else copied(attributes)
 
 
 def link(context: SpanContext, attributes: SpanAttributes) -> Operation:
@@ -85,6 +93,11 @@ def ended(operations: list[Operation]) -> bool:
     return any(one[0] is END for one in operations)
 
 
+def said(operations: list[Operation] | None) -> Operation | None:
+    """The last that the body said of the call's end."""
+    return next((one for one in reversed(operations or ()) if one[0] is SAID), None)
+
+
 def says_error(operations: list[Operation]) -> bool:
     """Whether the body left the span's status at an error."""
     if operations[0][0] is FULL:
@@ -103,6 +116,8 @@ def perform(span: Span, operations: list[Operation]) -> None:
     """Do the operations to a span."""
     for name, *arguments in operations:
         try:
+            if name is SAID:
+                continue
             if name is _EXCEPTION:
                 failure, more, at, escaped = arguments
                 found = {**failure.attributes(), "exception.escaped": str(escaped)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import SpanProcessor
@@ -14,8 +14,9 @@ from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.signal import SIGNALS, emit
 from qudag_otel._otel.spans import readable, sdk_span
+from qudag_otel._redact import texts
 from qudag_otel.errors import error_type
-from qudag_otel.sdk.export import redacting
+from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.call import FastTimer
 from qudag_otel.sdk.fast.encode import Template, encoded
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 _RECORDS_MANY: Final = 128  # so many are worth a look by the thread that exports
 _VALUES_LIMIT: Final = 32  # together with a site's own still below any ordinary limit of a span
-_RECORDS_LIMIT: Final = 512  # a site whose records nobody drained by then does so itself
+RECORDS_LIMIT: Final = 2048  # a site whose records nobody drained by then does so itself
+_NOTES_LIMIT: Final = 1000
 
 
 class FastSite:
@@ -44,13 +46,14 @@ class FastSite:
         engine: The set-up they belong to.
     """
 
-    __slots__ = ("_epoch", "_template", "count", "engine", "records", "site")
+    __slots__ = ("_epoch", "_template", "count", "engine", "notes", "records", "site")
 
     def __init__(self, site: Site, engine: Engine) -> None:
         self.site = site
         self.engine = engine
         self.records = site.records
         self.count: Callable[[], int] = site.started.__next__
+        self.notes: dict[int, Note] = {}
         self._template: Template | None = None
         self._epoch = -1
 
@@ -58,7 +61,7 @@ class FastSite:
         """Drain the records on the caller's time if there are too many: memory stays bounded."""
         self.engine.sample(spans=self.site.options.spans)
         waiting = len(self.records)
-        if waiting >= _RECORDS_LIMIT:
+        if waiting >= self.engine.most:
             self.engine.relieve(self)
         elif waiting >= _RECORDS_MANY:
             self.engine.wake()
@@ -76,8 +79,9 @@ class FastSite:
         """Note how a call ended that raised."""
         try:
             options = self.site.options
-            outcome = outcome_of(error, options.expected, options.ends)
-            if outcome is Outcome.ERROR:
+            said = ops.said(call.more)
+            outcome = said[1] if said else outcome_of(error, options.expected, options.ends)
+            if outcome is Outcome.ERROR and not (said and said[2]):
                 call.failure = failure_of(error, call.span_id, call.began)
                 if SIGNALS.logs:
                     emit(call.failure, call.get_span_context())
@@ -86,14 +90,19 @@ class FastSite:
             complain(self.site, trouble)
 
     def time_failed(
-        self, began: int, ended: int, around: Span | None, error: BaseException
+        self,
+        began: int,
+        ended: int,
+        around: Span | None,
+        error: BaseException,
+        said: tuple[Outcome, str] | None = None,
     ) -> None:
         """Record a call without a span that ended with an exception."""
         outcome, name = Outcome.ERROR, ""
         try:
             options = self.site.options
-            outcome = outcome_of(error, options.expected, options.ends)
-            name = error_type(error)
+            outcome, name = said or (outcome_of(error, options.expected, options.ends), "")
+            name = name or error_type(error)
         except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
             complain(self.site, trouble)
         finally:
@@ -103,18 +112,53 @@ class FastSite:
         """A call that has begun already."""
         return FastTimer(self, around, began)
 
+    def moved(self, site: Site) -> FastSite:
+        """Where a call in flight goes that is one of another site from now on."""
+        if site is self.site or self.records is not self.site.records:
+            return self  # the latter is a call of the parent of this forked process
+        other = self.engine.half(site)
+        next(self.site.ended)
+        other.count()
+        return other
+
+    def note(self, began: int) -> Note:
+        """What is said of a call without a span that began then, and left nothing but that."""
+        found = self.notes.get(began)
+        if found is None:
+            while len(self.notes) >= _NOTES_LIMIT:  # of calls that ended before
+                del self.notes[next(iter(self.notes))]
+            found = self.notes[began] = Note(self.site)
+        return found
+
+    def noted(self, calls: list[Any]) -> dict[Site, list[Any]]:
+        """Calls without spans by their operation, each with what was said of it."""
+        found: dict[Site, list[Any]] = {}
+        for call in calls:
+            note = self.notes.pop(call[0], None)
+            one, site = call, self.site
+            if note is not None:
+                site = note.site
+                if note.said is not None:
+                    outcome, error = note.said
+                    one = (*call[:3], outcome, error or (call[4] if call[4:] else ""))
+            found.setdefault(site, []).append(one)
+        return found
+
     def settle(self, call: FastSpan) -> None:
         """Make a call's span the SDK's, which bounds it by its limits."""
         operations = call.more or []
+        said = ops.said(operations)
         if operations[0][0] is not ops.FULL:
             full = self._span(call, _Catch(), call.given)
-            call.more = [(ops.FULL, full)]
             ops.perform(full, operations)
+            operations = call.more = [(ops.FULL, full)]
         else:
             full = operations[0][1]
             late = operations[1:]
             del operations[1:]
             ops.perform(full, late)
+        if said is not None:
+            operations.append(said)
 
     def readable(self, call: FastSpan) -> ReadableSpan:
         """A call as processors and exporters know spans: as it is now, ended if it has ended."""
@@ -128,14 +172,20 @@ class FastSite:
             ops.perform(span, operations)
         if call.ended and span.end_time is None:
             at = self.engine.wall(call.ended)
-            describe(span, call.outcome or Outcome.OK, call.failure, at)
+            for key, value in self.site.late(call.given):
+                span.set_attribute(key, value)
+            said = ops.said(operations)
+            failure = call.failure if call.outcome else None
+            describe(span, call.outcome or (said[1] if said else Outcome.OK), failure, at)
             span.end(end_time=at)
         return readable(span)
 
     def template(self, call: FastSpan) -> Template:
         """The constant bytes of this site's spans."""
-        if self._template is None or self._epoch != identity.STATE.epoch:
-            self._epoch = identity.STATE.epoch
+        # Both only grow: their sum changes with either.
+        epoch = identity.STATE.epoch + texts.epoch()
+        if self._template is None or self._epoch != epoch:
+            self._epoch = epoch
             span = self._span(call, _Catch(), None)
             span.end(end_time=self.engine.wall(call.ended))
             self._template = Template(redacting.span(readable(span)))
@@ -157,6 +207,8 @@ class FastSite:
             if operation[0] is not ops.ATTRIBUTE:
                 return None
             found.append(operation[1:])
+        if self.site.options.late:
+            found += self.site.late(given)
         if len(found) > _VALUES_LIMIT:
             return None
         if more is not None:
@@ -179,6 +231,22 @@ class FastSite:
         )
         span.start(start_time=self.engine.wall(call.began))
         return span
+
+
+class Note:
+    """What is said of a call without a span while it runs.
+
+    Args:
+        site: The operation that it is a call of.
+    """
+
+    __slots__ = ("said", "site")
+
+    said: tuple[Outcome, str] | None
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.said = None
 
 
 def context_of(span: Span | None) -> Context:

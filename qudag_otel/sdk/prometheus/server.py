@@ -32,6 +32,7 @@ _IDLE_SECONDS: Final = 120
 _HANDSHAKE_SECONDS: Final = 10
 _CONNECTIONS: Final = 256
 _BODY_BYTES: Final = 1 << 16
+_DIGITS: Final = 20  # of a length
 _PAUSE_SECONDS: Final = 0.5  # of accepting, while the process has no descriptor left
 _GZIP_LEVEL: Final = 1  # a scrape is read once, nearby: time counts more than the last percent
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -109,8 +110,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.resting.pop(self.connection, None)
         self._drop_body()
-        target = urlsplit(self.path)
-        host = target.netloc or self.headers.get("Host", "")
+        try:
+            target = urlsplit(self.path)
+        except ValueError:
+            self.close_connection = True
+            self._say(HTTPStatus.BAD_REQUEST, "the target of the request is no address")
+            return
+        named = self.headers.get_all("Host", [])
+        if len(named) > 1:  # who stands between might have looked at another one
+            self.close_connection = True
+            self._say(HTTPStatus.BAD_REQUEST, "the request names more than one host")
+            return
+        host = target.netloc or "".join(named)
         door = self.server.door
         if not door.knows(host) and not (self.request_version == "HTTP/1.0" and not host):
             self._say(HTTPStatus.MISDIRECTED_REQUEST, door.remedy)
@@ -149,7 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Read what nobody asked for, so that it is not taken for the next request."""
         length = self.headers.get("Content-Length", "0")
         encoding = self.headers.get("Transfer-Encoding", "")
-        if length.isdecimal() and int(length) <= _BODY_BYTES and "chunked" not in encoding:
+        # Python refuses to read a number of thousands of digits.
+        bounded = length.isdecimal() and len(length) <= _DIGITS and int(length) <= _BODY_BYTES
+        if bounded and "chunked" not in encoding:
             self.rfile.read(int(length))
         else:
             self.close_connection = True

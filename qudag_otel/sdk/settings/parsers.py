@@ -14,6 +14,8 @@ import re
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from qudag_otel.catalogue import prefix as prefixes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -140,6 +142,13 @@ def names(raw: str) -> tuple[str, ...]:
     words = (part.strip() for part in raw.split(","))
     known = (word.lower() if word.lower() in _KNOWN else word for word in words)
     return tuple(dict.fromkeys(word for word in known if word))
+
+
+def prefix(raw: str) -> str:
+    """Parse how names of metrics begin."""
+    if not prefixes.is_valid(raw):
+        raise Rejected("no beginning of a metric's name", "Use letters, digits, underscores, dots")
+    return raw
 
 
 def exporter_names(raw: str) -> tuple[str, ...]:

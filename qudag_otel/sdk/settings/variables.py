@@ -218,7 +218,9 @@ OTLP_HISTOGRAMS: Final = _variable(
     "The kind of histogram that is exported. The catalogue's histograms keep their bounds, which "
     "rules and panels read; for both, give `configure` two views of one: itself with "
     "`ExplicitBucketHistogramAggregation`, and under another name with "
-    "`ExponentialBucketHistogramAggregation`.", OTLP,
+    "`ExponentialBucketHistogramAggregation`. Where views make all of them exponential, or "
+    "Prometheus turns them into native ones, `qudag-otel alerts export` and `dashboards export` "
+    "with `--histograms native` write rules and panels that read those.", OTLP,
 )  # fmt: skip
 
 # --- Prometheus
@@ -353,6 +355,29 @@ SDK_METRICS: Final = _variable(
         "the Python SDK is false: its own cost something at each span.)"
     ),
     section=PYTHON,
+)  # fmt: skip
+PREFIX: Final = _variable(
+    "OTEL_PYTHON_QUDAG_PREFIX", p.prefix, "qudag", "qudag",
+    "How the metrics of operations and errors begin: `acme` for `acme_operation_duration_seconds`. "
+    "Rules and dashboards follow with `--prefix`.",
+    PYTHON,
+)  # fmt: skip
+PROCESS_METRICS: Final = _variable(
+    "OTEL_PYTHON_QUDAG_PROCESS_METRICS", p.boolean, default=False, shown="false",
+    effect="Metrics of the process: CPU, memory, threads, descriptors, garbage collector.",
+    section=PYTHON,
+)  # fmt: skip
+INSTRUMENT: Final = _variable(
+    "OTEL_PYTHON_QUDAG_INSTRUMENT", p.names, _NONE, "",
+    "Functions to instrument when their modules are imported, `module:function` separated by "
+    "commas; see docs/how-to/calls.md.",
+    PYTHON,
+)  # fmt: skip
+ADAPTER_NAMES: Final = _variable(
+    "OTEL_PYTHON_QUDAG_ADAPTER_NAMES", p.names, _NONE, "qudag,semconv",
+    "Under which names adapters of libraries report: QuDAG's, OpenTelemetry's, or both; they read "
+    "it themselves, see docs/how-to/libraries.md.",
+    PYTHON,
 )  # fmt: skip
 LOGGING_BRIDGE: Final = _variable(
     "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", p.boolean, default=True, shown="true",

@@ -10,6 +10,7 @@ from qudag_otel.alerts import groups, rendering
 from tests.alerts.cases import (
     baselines,
     fleet,
+    hosts,
     nodes,
     objectives,
     pool_cache,
@@ -17,6 +18,7 @@ from tests.alerts.cases import (
     stack,
     swarm,
     telemetry,
+    watched,
 )
 from tests.alerts.scenario import Scenario, rendered
 
@@ -29,6 +31,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *objectives.SCENARIOS,
     *telemetry.SCENARIOS,
     *stack.SCENARIOS,
+    *hosts.SCENARIOS,
+    *watched.SCENARIOS,
     *recorded.SCENARIOS,
 )
 FOLDER: Final = Path("alerts") / "tests"

@@ -304,11 +304,14 @@ MEMORY: Final = Scenario(
             series={
                 **_filled("dips", dipping(95, 10, 60)),
                 **_filled("gaps", dipping(95, "NaN", 60)),
+                **_filled("missing", "95 _ " * 120),
                 **_filled("half", "95x1 10x1 " * 60),
                 _memory("none", "used"): gauge((5, 60)),
                 _memory("none", "total"): gauge((0, 60)),
             },
-            at={"30m": (_uses("dips", "95%", "90%"), _uses("gaps", "95%", "90%"))},
+            at={
+                "30m": tuple(_uses(each, "95%", "90%") for each in ("dips", "gaps", "missing")),
+            },
         ),
         Case(
             name="a restart: a minute without samples",
@@ -416,10 +419,13 @@ CPU: Final = Scenario(
                 _cpu("dips", "average"): dipping(85, 79, 60),
                 _cpu("gaps", "average"): dipping(85, "NaN", 60),
                 _cpu("cores", "1"): dipping(85, "NaN", 60),
+                _cpu("missing", "average"): "85 _ " * 120,
                 _cpu("half", "average"): "99x1 20x1 " * 60,
             },
             at={
-                "30m": tuple(_busy(each, "85%", "80%") for each in ("dips", "gaps", "cores")),
+                "30m": tuple(
+                    _busy(each, "85%", "80%") for each in ("dips", "gaps", "cores", "missing")
+                ),
             },
         ),
     ),

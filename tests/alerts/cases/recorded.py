@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qudag_otel.catalogue import metrics as m
-from tests.alerts.scenario import Case, Scenario, Series, counter, histogram, joined
+from tests.alerts.scenario import Case, Scenario, Series, counter, elsewhere, histogram, joined
 
 _AT: Final = "20m"
 
@@ -36,6 +36,20 @@ _ROADS: Final = {
     )
 }
 """Selectors without their end."""
+
+_SIZE: Final = 'message_size_bucket="large"'
+_METHOD: Final = 'method="get_status"'
+_PEER: Final = 'pool_type="peer"'
+_PUT: Final = 'operation="put",component="store"'
+_EACH: Final = (
+    (m.CHUNKING_DURATION.prometheus_name, _SIZE),
+    (m.NODE_RPC_DURATION.prometheus_name, _METHOD),
+    (m.CONNECTION_WAIT_TIME.prometheus_name, _PEER),
+    (_CALLS, _PUT),
+)
+_TWO: Final = ('other="a"', 'other="b"')
+"""What no panel tells apart."""
+_BY_ROADS: Final = (("both", ("3b5a", "4c6b", "host:9464")), ("scraped", ("host:9464",)))
 
 RECORDED: Final = Scenario(
     name="Recorded",
@@ -96,6 +110,93 @@ RECORDED: Final = Scenario(
             },
         ),
         Case(
+            name="distributions: each road is counted once, of all but what a panel tells apart",
+            series=joined(
+                *(
+                    {
+                        f'{metric}_bucket{{node_id="{node}",{labels},{more},le="{bound}"'
+                        f',instance="{instance}"}}': counter((rate, 20))
+                    }
+                    for metric, labels in _EACH
+                    for more in _TWO
+                    for node, instances in _BY_ROADS
+                    for instance in instances
+                    for bound, rate in (("0.01", 0), ("0.025", 3), ("+Inf", 3))
+                ),
+                # A node of the same name in another fleet, which is scraped.
+                elsewhere(
+                    {
+                        f'{metric}_bucket{{node_id="both",{labels},le="+Inf"'
+                        ',instance="host:9464"}': counter((5, 20))
+                        for metric, labels in _EACH
+                    }
+                ),
+            ),
+            interval=15,
+            values={
+                **{
+                    (name, _AT): {
+                        **{
+                            f'{name}{{node_id="{node}"{labels},le="{bound}"}}': rate * pushed
+                            for node, pushed in (("both", 4), ("scraped", 2))
+                            for bound, rate in (("0.01", 0), ("0.025", 3), ("+Inf", 3))
+                        },
+                        **dict.fromkeys(
+                            elsewhere({f'{name}{{node_id="both"{labels},le="+Inf"}}': ""}), 5
+                        ),
+                    }
+                    for name, labels in (
+                        ("node_le:qudag_chunking_seconds_bucket:rate5m", ""),
+                        ("node_le:qudag_node_rpc_seconds_bucket:rate5m", ""),
+                        ("node_pool_le:qudag_pool_wait_seconds_bucket:rate5m", f",{_PEER}"),
+                        ("node_operation_le:qudag_operation_seconds_bucket:rate5m", f",{_PUT}"),
+                    )
+                },
+                **{
+                    (name, _AT): {
+                        f'{name}{{node_id="{node}",{labels}}}': 0.02425
+                        for node in ("both", "scraped")
+                    }
+                    for name, labels in (
+                        ("node_size:qudag_chunking_seconds:p95_5m", _SIZE),
+                        ("node_rpc:qudag_node_rpc_seconds:p95_5m", _METHOD),
+                    )
+                },
+            },
+        ),
+        Case(
+            name="distributions of an export every four minutes",
+            series={
+                f'{metric}_bucket{{node_id="n1",{labels},le="{bound}"}}': counter(
+                    (rate, 28), step=240
+                )
+                for metric, labels in _EACH
+                for bound, rate in (("0.01", 0), ("0.025", 3), ("+Inf", 3))
+            },
+            interval=240,
+            values={
+                **{
+                    (name, "25m"): {
+                        f'{name}{{node_id="n1"{labels},le="{bound}"}}': rate
+                        for bound, rate in (("0.01", 0), ("0.025", 3), ("+Inf", 3))
+                    }
+                    for name, labels in (
+                        ("node_le:qudag_chunking_seconds_bucket:rate5m", ""),
+                        ("node_le:qudag_node_rpc_seconds_bucket:rate5m", ""),
+                        ("node_pool_le:qudag_pool_wait_seconds_bucket:rate5m", f",{_PEER}"),
+                        ("node_operation_le:qudag_operation_seconds_bucket:rate5m", f",{_PUT}"),
+                    )
+                },
+                **{
+                    (name, "25m"): {f'{name}{{node_id="n1",{labels}}}': 0.02425}
+                    for name, labels in (
+                        ("node_size:qudag_chunking_seconds:p95_5m", _SIZE),
+                        ("node_rpc:qudag_node_rpc_seconds:p95_5m", _METHOD),
+                    )
+                },
+            },
+        ),
+        Case(
             name="an export every four minutes: the rate is that of a longer range",
             series={
                 'qudag_message_throughput_total{node_id="n1"}': counter((3, 28), step=240),
@@ -131,9 +232,11 @@ RECORDED: Final = Scenario(
                     (3, 14)
                 ),
                 'qudag_message_throughput_total{node_id="n2"}': "0+45x60 stale",
+                'qudag_chunking_duration_seconds_bucket{node_id="n1",le="+Inf"}': counter((3, 14)),
             },
             interval=15,
             values={
+                ("node_le:qudag_chunking_seconds_bucket:rate5m", _AT): {},
                 ("node:qudag_messages:rate5m", _AT): {},
                 ("swarm:qudag_tasks_succeeded:rate5m", _AT): {},
             },

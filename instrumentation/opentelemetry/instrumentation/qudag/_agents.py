@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from opentelemetry import trace
 from qudag_otel.catalogue.spans import AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from collections.abc import Awaitable, Generator, Mapping
 
 MINIMUM_WINDOW_SECONDS: Final = 0.1
 """The shortest time that a utilization is computed over; a collection that follows sooner repeats
@@ -112,26 +111,15 @@ class Agents:
         with agent.busy():
             yield
 
-    def busily(self, work: Callable[..., Any]) -> Callable[..., Any]:
-        """Some work, counted as working time of the agent that does it; of the same kind."""
+    def present(self) -> bool:
+        """Whether one of these is the current agent."""
+        here = _current.get()
+        return here is not None and here[0] is self
 
-        async def finish(awaitable: Awaitable[Any]) -> Any:
-            with self.working():
-                return await awaitable
-
-        if inspect.iscoroutinefunction(work):
-
-            async def arun(*args: Any, **kwargs: Any) -> Any:
-                return await finish(work(*args, **kwargs))
-
-            return arun
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with self.working():
-                result = work(*args, **kwargs)
-            return finish(result) if inspect.iscoroutine(result) else result
-
-        return run
+    async def finish(self, work: Awaitable[Any]) -> Any:
+        """Await some work as working time of the current agent."""
+        with self.working():
+            return await work
 
     def utilizations(self) -> Mapping[tuple[str, str], float]:
         """The utilization of every agent by id and type."""

@@ -22,15 +22,17 @@ class Ledger:
 
     def __init__(self) -> None:
         self._known: Final[dict[int, weakref.ref[object]]] = {}
-        self._out: Final[dict[int, weakref.ref[object]]] = {}
-        self._gone: Final[deque[tuple[int, weakref.ref[object]]]] = deque()
+        self.out: Final[dict[int, weakref.ref[object]]] = {}
+        """Connections that are out, by identity; one that comes back is taken from here."""
+        self.gone: Final[deque[tuple[int, weakref.ref[object]]]] = deque()
+        """What the garbage collector took and nobody has looked at yet."""
         self._leaked: Final[deque[int]] = deque()
 
     def take(self, connection: object) -> bool:
         """Note that a connection went out; whether it was known before."""
         key = id(connection)
-        # First, because the address of a connection that is gone may be this one's.
-        self._settle()
+        if self.gone:  # first: the address of a connection that is gone may be this one's
+            self._settle()
         reference = self._known.get(key)
         known = reference is not None and reference() is connection
         if reference is None or not known:
@@ -38,12 +40,8 @@ class Ledger:
             if reference is None:
                 return False
             self._known[key] = reference
-        self._out[key] = reference
+        self.out[key] = reference
         return known
-
-    def give_back(self, connection: object) -> None:
-        """Note that a connection came back."""
-        self._out.pop(id(connection), None)
 
     def take_leaked(self) -> int:
         """How many connections were leaked since the last question."""
@@ -59,17 +57,17 @@ class Ledger:
 
     def _settle(self) -> None:
         """Strike out what the garbage collector took."""
-        while self._gone:
+        while self.gone:
             try:
-                key, reference = self._gone.popleft()
+                key, reference = self.gone.popleft()
             except IndexError:  # another thread strikes out, too
                 return
             _strike(self._known, key, reference)
-            if _strike(self._out, key, reference):
+            if _strike(self.out, key, reference):
                 self._leaked.append(key)
 
     def _reference(self, connection: object) -> weakref.ref[object] | None:
-        key, gone = id(connection), self._gone
+        key, gone = id(connection), self.gone
         try:
             return weakref.ref(connection, lambda reference: gone.append((key, reference)))
         except TypeError:

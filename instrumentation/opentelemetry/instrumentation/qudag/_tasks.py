@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from qudag_otel._calls.site import Call
 
@@ -19,23 +18,35 @@ _STATUSES: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     ((asyncio.CancelledError, GeneratorExit), "cancelled"),
     ((BaseException,), "failure"),
 )
+_SUCCESS: Final = "success"
 
 
 def status_of(error: BaseException | None) -> str:
     """The value of the label `status` for what a task ended with."""
     if error is None:
-        return "success"
+        return _SUCCESS
     return next(status for kinds, status in _STATUSES if isinstance(error, kinds))
 
 
 class Task:
     """One task; reports its end exactly once.
 
+    Each step is one that other threads see as a whole, so no lock is needed: whoever comes last, of
+    the work and of the coordinator's `submit`, sees what the other has left.
+
     Args:
         task_type: The kind of task.
         priority: Its priority.
-        report: Called with the task and what it ended with, in the context it was submitted in.
+        report: Called with the task and what it ended with.
     """
+
+    __slots__ = (
+        "_created", "_followed", "_handed_over", "_report", "_worked", "context", "priority",
+        "seconds", "task_type",
+    )  # fmt: skip
+
+    context: Context
+    """Where it was submitted."""
 
     def __init__(
         self,
@@ -46,43 +57,42 @@ class Task:
         self.task_type = task_type
         self.priority = priority
         self.seconds = 0.0
-        self.context = context.get_current()
-        self._report = report
-        self._created = time.perf_counter()
-        self._lock = threading.Lock()
-        self._reported = False
-        self._handed_over = False
-        self._followed = False
-        self._worked: tuple[float, BaseException | None] | None = None
+        self._report = [report]
+        self._handed_over = self._followed = False
+        self._worked: tuple[int, BaseException | None] | None = None
+        self._created = time.perf_counter_ns()
 
-    def ran(
-        self, _call: Call, _values: object, _result: object, error: BaseException | None
-    ) -> None:
-        """Its work has run; that is its end unless a handle tells of it."""
-        now = time.perf_counter()
-        with self._lock:
-            self._worked = (now, error)
-            if self._followed or not self._handed_over:
-                return
-        self._end(now, error)
+    def ran(self, _call: Call, _result: object) -> None:
+        """Its work has returned; that is its end unless a handle tells of it."""
+        self._ran(None)
 
-    def handed_over(self, result: object, error: BaseException | None) -> None:
-        """The coordinator's `submit` has returned, or raised."""
-        now = time.perf_counter()
-        follow = getattr(result, "add_done_callback", None)
-        with self._lock:
-            self._handed_over = True
-            self._followed = callable(follow)
-            worked = self._worked
-        if error is not None:
-            self._end(now, error)
-        elif callable(follow):
+    def broke(self, _call: Call, error: BaseException) -> None:
+        """Its work has raised."""
+        self._ran(error)
+
+    def accepted(self, _call: Call, handle: object) -> None:
+        """The coordinator's `submit` has returned."""
+        follow = None if handle is None else getattr(handle, "add_done_callback", None)
+        self._followed = callable(follow)
+        self._handed_over = True
+        if callable(follow):
             follow(self._done)
-        elif worked is not None:
-            self._end(*worked)
+        elif self._worked is not None:
+            self._end(*self._worked)
+
+    def refused(self, _call: Call, error: BaseException) -> None:
+        """The coordinator's `submit` has raised."""
+        self._handed_over = True
+        self._end(time.perf_counter_ns(), error)
+
+    def _ran(self, error: BaseException | None) -> None:
+        now = time.perf_counter_ns()
+        self._worked = (now, error)
+        if self._handed_over and not self._followed:
+            self._end(now, error)
 
     def _done(self, handle: Any) -> None:
-        now = time.perf_counter()
+        now = time.perf_counter_ns()
         self._end(now, asyncio.CancelledError() if handle.cancelled() else self._error(handle))
 
     def _error(self, handle: Any) -> BaseException | None:
@@ -96,14 +106,10 @@ class Task:
         error = handle.exception()
         return error if isinstance(error, BaseException) else None
 
-    def _end(self, now: float, error: BaseException | None) -> None:
-        with self._lock:
-            if self._reported:
-                return
-            self._reported = True
-        self.seconds = now - self._created
-        token = context.attach(self.context)
+    def _end(self, now: int, error: BaseException | None) -> None:
         try:
-            self._report(self, error)
-        finally:
-            context.detach(token)
+            report = self._report.pop()
+        except IndexError:
+            return  # it has been told
+        self.seconds = (now - self._created) * 1e-9
+        report(self, error)

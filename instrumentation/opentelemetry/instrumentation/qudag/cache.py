@@ -8,7 +8,7 @@ from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_w
 
 from qudag_otel._calls.awaiting import plain
 from qudag_otel._calls.plain import SILENT
-from qudag_otel._calls.wrapped import Watch, failure, pass_through, tell
+from qudag_otel._calls.wrapped import Ends, failure, is_coroutine, pass_through
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue.attributes import EVICTION_REASON
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MonitoredValidationCache", "ValidationCache"]
 
-_watch: Final = Watch()
 _hits: Final = Table(m.CACHE_HITS, "add", "validation_type")
 _misses: Final = Table(m.CACHE_MISSES, "add", "validation_type")
 _evictions: Final = Table(m.CACHE_EVICTIONS, "add", "cache_type", "reason")
@@ -85,6 +84,7 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         self.cache_type = cache_type
         self._node = Node(component, node_id)
         self._missing = missing
+        self._later = is_coroutine(cache.get)
         self._hit = _hits[validation_type, node_id]
         self._miss = _misses[validation_type, node_id]
         for known in (validation_type, *validation_types):
@@ -110,19 +110,24 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `get` returns.
         """
+        get = self.wrapped.get
+        if self._later and validation_type is None and not (args or kwargs):
+            later: Any = self._found(get, key)
+            return later  # type: ignore[no-any-return]  # as `get` gives
         try:
-            get = self.wrapped.get
             # Passing on nothing costs as much as counting.
             found = get(key, *args, **kwargs) if args or kwargs else get(key)
         except BaseException as error:
-            values = (validation_type or self.validation_type,)
-            tell(self._looked_up, SILENT, values, None, error)
+            self._ends(validation_type).failed(SILENT, error)
             raise
-        if validation_type is None and type(found) in plain:  # nearly every look-up
+        try:
+            known = type(found) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known and validation_type is None:
             (self._miss if found is self._missing else self._hit)()
             return found
-        values = (validation_type or self.validation_type,)
-        returned: GetT_co = _watch.returned(found, self._looked_up, values)
+        returned: GetT_co = self._ends(validation_type).returned(SILENT, found)
         return returned
 
     def put(self, key: Any, value: Any, /, *args: Any, **kwargs: Any) -> PutT_co:
@@ -131,22 +136,26 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         Returns:
             What the cache's `put` returns.
         """
+        put = self.wrapped.put
         try:
-            put = self.wrapped.put
             done = put(key, value, *args, **kwargs) if args or kwargs else put(key, value)
         except BaseException as error:
-            tell(self._stored, SILENT, None, None, error)
+            Ends(self._failed).failed(SILENT, error)
             raise
-        if type(done) in plain:
+        try:
+            known = type(done) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
             return done
-        returned: PutT_co = _watch.returned(done, self._stored, None)
+        returned: PutT_co = Ends(self._failed).returned(SILENT, done)
         return returned
 
     def evicted(self, reason: str, count: int = 1) -> None:
         """Count entries that left the cache; the cache calls this.
 
         Args:
-            reason: "capacity", "expired", "memory" or "explicit".
+            reason: "capacity", "expired", "memory_pressure" or "explicit".
             count: How many left.
         """
         _evictions[self.cache_type, reason, self._node.given](count)
@@ -155,18 +164,33 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
         """The bytes that the cache holds now."""
         yield {"cache_type": self.cache_type, **self._node.labels}, self.wrapped.memory_bytes
 
-    def _looked_up(
-        self, call: Call, values: tuple[str], result: object, error: BaseException | None
-    ) -> None:
-        if error is not None and not isinstance(error, KeyError):
-            self._stored(call, None, None, error)
-            return
-        table = _hits if error is None and result is not self._missing else _misses
-        table[values[0], self._node.given]()
+    def _ends(self, validation_type: str | None) -> Ends:
+        """How a look-up ends, of another type than the constructor was told."""
+        kind = validation_type or self.validation_type
 
-    def _stored(
-        self, _call: Call, _values: None, _result: object, error: BaseException | None
-    ) -> None:
+        def found(_call: Call, result: object) -> None:
+            table = _misses if result is self._missing else _hits
+            table[kind, self._node.given]()
+
+        def failed(call: Call, error: BaseException) -> None:
+            if isinstance(error, KeyError):
+                _misses[kind, self._node.given]()
+            else:
+                self._failed(call, error)
+
+        return Ends(failed, found)
+
+    async def _found(self, get: Callable[..., Any], key: Any) -> Any:
+        """What a `get` gives that is a coroutine function."""
+        try:
+            found = await get(key)
+        except BaseException as error:
+            self._ends(None).failed(SILENT, error)
+            raise
+        (self._miss if found is self._missing else self._hit)()
+        return found
+
+    def _failed(self, _call: Call, error: BaseException) -> None:
         failed = failure(error)
         if failed is not None:
             self._node.count_error(failed)

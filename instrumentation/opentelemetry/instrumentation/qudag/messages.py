@@ -6,16 +6,25 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry.instrumentation.qudag._owner import Node, byte_count
 
-from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
+from qudag_otel._calls.awaiting import plain
+from qudag_otel._calls.wrapped import (
+    Ends,
+    awaited,
+    by_type,
+    failure,
+    is_coroutine,
+    pass_through,
+    site_of,
+)
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue.attributes import DIRECTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from qudag_otel._calls.site import Call, Site
+    from qudag_otel._calls.site import Call, Ended, Site, Tally
     from qudag_otel.catalogue import Span
 
 __all__ = ["MessageFlow", "MonitoredMessageFlow"]
@@ -24,6 +33,7 @@ SendT_co = TypeVar("SendT_co", covariant=True)
 HandleT_co = TypeVar("HandleT_co", covariant=True)
 
 _messages: Final = Table(m.MESSAGE_THROUGHPUT, "add", "message_type", "direction")
+_passed: Final = Table(m.MESSAGE_THROUGHPUT, "take", "message_type", "direction")
 
 
 class MessageFlow(Protocol[SendT_co, HandleT_co]):
@@ -65,8 +75,9 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
     ) -> None:
         self.wrapped = flow
         self._node = Node(component, node_id)
-        self._send = Watch(self._site(s.SEND_MESSAGE, "send", "send"))
-        self._handle = Watch(self._site(s.HANDLE_MESSAGE, "process", "handle"))
+        self._sending = self._site(s.SEND_MESSAGE, "send", "send", "outbound")
+        self._handling = self._site(s.HANDLE_MESSAGE, "process", "handle", "inbound")
+        self._later = is_coroutine(flow.send), is_coroutine(flow.handle)
         pass_through(self, flow, "send", "handle")
         for message_type in message_types:
             for direction in DIRECTION.values:
@@ -84,11 +95,33 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
         Returns:
             What the flow's `send` returns.
         """
-        values = (message_type, byte_count(message))
-        sent: SendT_co = self._send(
-            self.wrapped.send, self._sent, values, (message, message_type, *args), kwargs
-        )
-        return sent
+        size = len(message) if type(message) is bytes else byte_count(message)
+        send = self.wrapped.send
+        if self._later[0]:
+            given: tuple[Any, ...] = (message, message_type, *args)
+            later: Any = awaited(
+                self._sending, (message_type, size), send, given, kwargs, self._failed
+            )
+            return later  # type: ignore[no-any-return]  # as `send` gives
+        start = self._sending.start
+        call = start((message_type, size))
+        try:
+            if args or kwargs:
+                sent = send(message, message_type, *args, **kwargs)
+            else:  # passing on nothing costs as much as counting
+                sent = send(message, message_type)
+        except BaseException as error:
+            Ends(self._failed).failed(call, error)
+            raise
+        try:
+            known = type(sent) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
+            call.leave()
+            return sent
+        returned: SendT_co = Ends(self._failed).returned(call, sent)
+        return returned
 
     def handle(self, message: Any, message_type: str, /, *args: Any, **kwargs: Any) -> HandleT_co:
         """Process a message that came in and count it as inbound.
@@ -105,13 +138,35 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
         Returns:
             What the flow's `handle` returns.
         """
-        values = (message_type, byte_count(message))
-        handled: HandleT_co = self._handle(
-            self.wrapped.handle, self._handled, values, (message, message_type, *args), kwargs
-        )
-        return handled
+        size = len(message) if type(message) is bytes else byte_count(message)
+        handle = self.wrapped.handle
+        if self._later[1]:
+            given: tuple[Any, ...] = (message, message_type, *args)
+            later: Any = awaited(
+                self._handling, (message_type, size), handle, given, kwargs, self._failed
+            )
+            return later  # type: ignore[no-any-return]  # as `handle` gives
+        start = self._handling.start
+        call = start((message_type, size))
+        try:
+            if args or kwargs:
+                handled = handle(message, message_type, *args, **kwargs)
+            else:
+                handled = handle(message, message_type)
+        except BaseException as error:
+            Ends(self._failed).failed(call, error)
+            raise
+        try:
+            known = type(handled) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
+            call.leave()
+            return handled
+        returned: HandleT_co = Ends(self._failed).returned(call, handled)
+        return returned
 
-    def _site(self, span: Span, operation: str, name: str) -> Site:
+    def _site(self, span: Span, operation: str, name: str, direction: str) -> Site:
         return site_of(
             span,
             {
@@ -121,22 +176,20 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
             },
             identity={s.NODE.key: self._node.given},
             varying=(s.MESSAGE_TYPE.key, s.MESSAGE_BYTES.key),
+            tally=_counting(direction, self._node.given),
         )
 
-    def _sent(
-        self, _call: Call, values: tuple[str, int], _result: object, error: BaseException | None
-    ) -> None:
-        self._passed(values[0], "outbound", error)
-
-    def _handled(
-        self, _call: Call, values: tuple[str, int], _result: object, error: BaseException | None
-    ) -> None:
-        self._passed(values[0], "inbound", error)
-
-    def _passed(self, message_type: str, direction: str, error: BaseException | None) -> None:
-        if error is None:
-            _messages[message_type, direction, self._node.given]()
-            return
+    def _failed(self, _call: Call, error: BaseException) -> None:
         failed = failure(error)
         if failed is not None:
             self._node.count_error(failed)
+
+
+def _counting(direction: str, node: str | None) -> Tally:
+    """What counts messages that passed, by their type."""
+
+    def tally(calls: Sequence[Ended], offset: int) -> None:
+        for message_type, passed in by_type(calls).items():
+            _passed[message_type, direction, node]([1] * len(passed), passed, offset)
+
+    return tally

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry.instrumentation.qudag._ledger import Ledger
 from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_weakly
 
-from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
+from qudag_otel._calls.awaiting import plain
+from qudag_otel._calls.failure import text_of
+from qudag_otel._calls.plain import SILENT
+from qudag_otel._calls.wrapped import (
+    Ends,
+    awaited,
+    failure,
+    is_coroutine,
+    pass_through,
+    site_of,
+    tell,
+)
+from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
 from qudag_otel.catalogue import thresholds as t
+from qudag_otel.errors import error_type
 from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from qudag_otel._calls.site import Call
+    from qudag_otel._calls.site import Call, Ended, Tally
+    from qudag_otel.instruments import Series
 
 __all__ = ["ConnectionPool", "Lease", "MonitoredConnectionPool"]
 
@@ -31,6 +46,12 @@ LEAKED: Final = "ConnectionLeaked"
 
 EXHAUSTED: Final = "PoolExhausted"
 """The error type of a pool that answers None; one that raises counts its exception's class."""
+
+_clock = time.perf_counter_ns
+# What a request tells of itself: whether it was a hit, and whether it got a connection.
+_HIT: Final = (True, True)
+_NEW: Final = (False, True)
+_NONE: Final = (False, False)
 
 
 class ConnectionPool(Protocol[AcquireT_co, ReleaseT_co]):
@@ -99,15 +120,20 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         self._ledger = Ledger()
         self._reused = reused
         self._wait_warning = wait_warning_seconds
+        self._wait_warning_ns = wait_warning_seconds * 1e9
         self._exhausted = False
-        site = site_of(
-            s.ACQUIRE_CONNECTION, {s.POOL.key: pool_type}, identity={s.NODE.key: node_id}
+        labels = self._node.labels
+        self._hits = series(m.POOL_HITS, pool_type=pool_type, **labels)
+        self._misses = series(m.POOL_MISSES, pool_type=pool_type, **labels)
+        waits = series(m.CONNECTION_WAIT_TIME, pool_type=pool_type, **labels)
+        self._asking = site_of(
+            s.ACQUIRE_CONNECTION,
+            {s.POOL.key: pool_type},
+            identity={s.NODE.key: node_id},
+            late=(s.POOL_HIT.key,),
+            tally=_counting(self._hits, self._misses, waits),
         )
-        self._acquire = Watch(site)
-        self._release = Watch()
-        self._hits = series(m.POOL_HITS, pool_type=pool_type, **self._node.labels)
-        self._misses = series(m.POOL_MISSES, pool_type=pool_type, **self._node.labels)
-        self._waits = series(m.CONNECTION_WAIT_TIME, pool_type=pool_type, **self._node.labels)
+        self._later = is_coroutine(pool.acquire), is_coroutine(pool.release)
         self._hits.add(0)
         self._misses.add(0)
         self._node.count_error(LEAKED, 0)
@@ -121,8 +147,30 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         Returns:
             What the pool's `acquire` returns; give the connection back with `release`.
         """
-        got: AcquireT_co = self._acquire(self.wrapped.acquire, self._acquired, None, args, kwargs)
-        return got
+        acquire = self.wrapped.acquire
+        if self._later[0]:
+            later: Any = awaited(
+                self._asking, None, acquire, args, kwargs, self._missed, self._acquired
+            )
+            return later  # type: ignore[no-any-return]  # as `acquire` gives
+        start = self._asking.start
+        call = start(None)
+        try:
+            # Passing on nothing costs as much as counting.
+            got = acquire(*args, **kwargs) if args or kwargs else acquire()
+        except BaseException as error:
+            self._ends().failed(call, error)
+            raise
+        try:
+            known = type(got) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
+            self._acquired(call, got)
+            call.leave()
+            return got
+        returned: AcquireT_co = self._ends().returned(call, got)
+        return returned
 
     def release(self, connection: Any, /, *args: Any, **kwargs: Any) -> ReleaseT_co:
         """Give a connection back.
@@ -131,11 +179,24 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
             What the pool's `release` returns.
         """
         # Before the pool has it: from then on another thread may acquire it.
-        self._ledger.give_back(connection)
-        done: ReleaseT_co = self._release(
-            self.wrapped.release, self._released, None, (connection, *args), kwargs
-        )
-        return done
+        self._ledger.out.pop(id(connection), None)
+        release = self.wrapped.release
+        if self._later[1]:
+            later: Any = self._released(release, (connection, *args), kwargs)
+            return later  # type: ignore[no-any-return]  # as `release` gives
+        try:
+            done = release(connection, *args, **kwargs) if args or kwargs else release(connection)
+        except BaseException as error:
+            Ends(self._failed).failed(SILENT, error)
+            raise
+        try:
+            known = type(done) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
+            return done
+        returned: ReleaseT_co = Ends(self._failed).returned(SILENT, done)
+        return returned
 
     def connection(self, *args: Any, **kwargs: Any) -> Lease[AcquireT_co]:
         """A connection for a `with` block, or for `async with` if the pool is asynchronous.
@@ -155,34 +216,40 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         yield {**labels, "state": "active"}, self.wrapped.active
         yield {**labels, "state": "idle"}, self.wrapped.idle
 
-    def _acquired(
-        self, call: Call, _values: None, result: object, error: BaseException | None
-    ) -> None:
-        seconds = call.seconds
-        got = error is None and result is not None
+    def _ends(self) -> Ends:
+        return Ends(self._missed, self._acquired)
+
+    def _acquired(self, call: Call, connection: object) -> None:
+        if connection is None:
+            tell(self._missed, call, None)
+            return
         # The ledger has to know every connection, also where `reused` decides.
-        hit = got and self._ledger.take(result)
-        if got and self._reused is not None:
-            hit = self._reused(result)
-        (self._hits if hit else self._misses).add()
-        call.span.set_attribute(s.POOL_HIT.key, hit)
-        if got:
-            self._waits.record(seconds)
-            self._exhausted = False
-        else:
-            self._missed(seconds, error)
+        hit = self._ledger.take(connection)
+        if self._reused is not None:
+            hit = self._was_there(connection)
+        call.given = _HIT if hit else _NEW
+        self._exhausted = False
+        waited = _clock() - call.began
+        if waited > self._wait_warning_ns or self._ledger.gone:
+            tell(self._noticed, call, waited * 1e-9)
+
+    def _noticed(self, _call: Call, seconds: float) -> None:
         if seconds > self._wait_warning:
-            self._node.log.warning(
-                "long wait for a connection",
-                operation="acquire",
-                pool_type=self.pool_type,
-                wait_seconds=seconds,
-                limit_seconds=self._wait_warning,
-                acquired=got,
-            )
+            self._warn(seconds, acquired=True)
         self._report_leaks()
 
-    def _missed(self, seconds: float, error: BaseException | None) -> None:
+    def _was_there(self, connection: object) -> bool:
+        """What `reused` says, which is the application's own."""
+        try:
+            return bool(self._reused is not None and self._reused(connection))
+        except Exception as problem:  # noqa: BLE001 - measuring must not break the application
+            kind = error_type(problem)
+            warn_once(f"reused:{kind}", "reused() failed: %s: %s", kind, text_of(problem))
+            return False
+
+    def _missed(self, call: Call, error: BaseException | None) -> None:
+        call.given = _NONE
+        seconds = max(0, _clock() - call.began) * 1e-9
         failed = failure(error)
         if error is None or failed is not None:
             self._node.count_error(failed or EXHAUSTED)
@@ -197,10 +264,28 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
                 idle=idle,
                 wait_seconds=seconds,
             )
+        if seconds > self._wait_warning:
+            self._warn(seconds, acquired=False)
+        self._report_leaks()
 
-    def _released(
-        self, _call: Call, _values: None, _result: object, error: BaseException | None
-    ) -> None:
+    def _warn(self, seconds: float, *, acquired: bool) -> None:
+        self._node.log.warning(
+            "long wait for a connection",
+            operation="acquire",
+            pool_type=self.pool_type,
+            wait_seconds=seconds,
+            limit_seconds=self._wait_warning,
+            acquired=acquired,
+        )
+
+    async def _released(self, release: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        try:
+            return await release(*args, **kwargs)
+        except BaseException as error:
+            tell(self._failed, SILENT, error)
+            raise
+
+    def _failed(self, _call: Call, error: BaseException) -> None:
         failed = failure(error)
         if failed is not None:
             self._node.count_error(failed)
@@ -215,6 +300,22 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
                 pool_type=self.pool_type,
                 leaked=leaked,
             )
+
+
+def _counting(hits: Series, misses: Series, waits: Series) -> Tally:
+    """What counts requests, and how long those waited that got a connection."""
+
+    def tally(calls: Sequence[Ended], offset: int) -> None:
+        reused = [call for call in calls if call.given == _HIT]
+        others = [call for call in calls if call.given != _HIT]
+        got = [call for call in calls if call.given is not None and call.given[1]]
+        for counter, counted in ((hits, reused), (misses, others)):
+            if counted:
+                counter.take([1] * len(counted), counted, offset)
+        if got:
+            waits.take([(call.ended - call.began) * 1e-9 for call in got], got, offset)
+
+    return tally
 
 
 class Lease(Generic[AcquireT_co]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry import context
@@ -12,8 +12,9 @@ from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_w
 from opentelemetry.instrumentation.qudag._tasks import Task, status_of
 
 from qudag_otel import identity
-from qudag_otel._calls.wrapped import Watch, failure, pass_through, site_of
-from qudag_otel._otel.context import running_in
+from qudag_otel._calls.awaiting import plain
+from qudag_otel._calls.wrapped import Ends, failure, is_coroutine, pass_through, site_of, tell
+from qudag_otel._otel.context import current, detach, running_in
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
-    from qudag_otel._calls.site import Call, Site
+    from qudag_otel._calls.site import Site
     from qudag_otel.catalogue import Span
 
 __all__ = ["Agent", "MonitoredSwarmCoordinator", "SwarmCoordinator"]
@@ -103,8 +104,9 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
         self._expected_seconds = expected_seconds
         self._wrap_work = wrap_work
         self._agents = Agents()
-        self._submit = Watch(self._site(s.SUBMIT_TASK, "send", "submit"), hands_over=True)
-        self._run = Watch(self._site(s.RUN_TASK, "process", "run"))
+        self._submitting = self._site(s.SUBMIT_TASK, "send", "submit")
+        self._running = self._site(s.RUN_TASK, "process", "run")
+        self._later = is_coroutine(coordinator.submit)
         for task_type in task_types:
             for priority in PRIORITY.values:
                 _created[task_type, priority, swarm_id](0)
@@ -139,21 +141,52 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
         """
         _created[task_type, priority, self._swarm_id]()
         task = Task(task_type, priority, self._completed)
-
-        def hand_over() -> Any:
-            task.context = context.get_current()  # inside the span, so that the work's is below it
-            carried = self._carrying(work, task) if self._wrap_work and callable(work) else work
-            return self.wrapped.submit(
-                carried, *args, task_type=task_type, priority=priority, **kwargs
+        submit = self.wrapped.submit
+        if self._later:
+            later: Any = self._submitted(submit, task, work, args, kwargs)
+            return later  # type: ignore[no-any-return]  # as `submit` gives
+        start = self._submitting.start
+        call = start((task_type, priority))
+        task.context = current()
+        try:
+            handle = submit(
+                self._carried(work, task), *args, task_type=task_type, priority=priority, **kwargs
             )
+        except BaseException as error:
+            self._ends(task).failed(call, error)
+            raise
+        try:
+            known = type(handle) in plain
+        except Exception:  # noqa: BLE001 - a class whose own class is odd
+            known = False
+        if known:
+            tell(task.accepted, call, handle)
+            call.leave()
+            return handle
+        returned: HandleT_co = self._ends(task).returned(call, handle)
+        return returned
 
-        def handed_over(
-            _call: Call, _values: object, result: object, error: BaseException | None
-        ) -> None:
-            task.handed_over(result, error)
-
-        handle: HandleT_co = self._submit(hand_over, handed_over, (task_type, priority), (), {})
+    async def _submitted(
+        self, submit: Callable[..., Any], task: Task, work: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The same with a `submit` that is a coroutine function."""
+        start = self._submitting.start
+        call = start((task.task_type, task.priority))
+        task.context = current()
+        try:
+            handle = await submit(
+                self._carried(work, task), *args,
+                task_type=task.task_type, priority=task.priority, **kwargs,
+            )  # fmt: skip
+        except BaseException as error:
+            self._ends(task).failed(call, error)
+            raise
+        tell(task.accepted, call, handle)
+        call.leave()
         return handle
+
+    def _ends(self, task: Task) -> Ends:
+        return Ends(task.refused, task.accepted, hands_over=True)
 
     def agent(self, agent_id: str, agent_type: str = "worker") -> AbstractContextManager[Agent]:
         """An agent, from entering the block to leaving it.
@@ -185,21 +218,21 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
         for (agent_id, agent_type), share in self._agents.utilizations().items():
             yield {"agent_id": agent_id, "agent_type": agent_type, **self._labels}, share
 
-    def _carrying(self, work: Callable[..., Any], task: Task) -> Callable[..., Any]:
-        """The work, so that it runs in the span that it was submitted in; of the same kind."""
-        watch, ran = self._run, task.ran
-        values = (task.task_type, task.priority)
-        busy = self._agents.busily(work)
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with running_in(task.context):
-                return watch(busy, ran, values, args, kwargs)
-
-        async def arun(*args: Any, **kwargs: Any) -> Any:
-            with running_in(task.context):
-                return await watch(busy, ran, values, args, kwargs)
-
-        return functools.update_wrapper(arun if inspect.iscoroutinefunction(work) else run, work)
+    def _carried(self, work: Any, task: Task) -> Any:
+        """The work, so that it runs in a span below that of its submission; of the same kind."""
+        if not (self._wrap_work and callable(work)):
+            return work
+        if type(work) is FunctionType and not work.__dict__:  # which may mark it as a coroutine's
+            later = is_coroutine(work)
+        else:
+            later = inspect.iscoroutinefunction(work)
+        make = _arun if later else _run
+        made: Any = make(work, task, self._agents, self._running)
+        # What `functools.update_wrapper` does costs more than both spans.
+        made.__wrapped__ = work
+        made.__name__ = getattr(work, "__name__", "run")
+        made.__qualname__ = getattr(work, "__qualname__", "run")
+        return made
 
     def _site(self, span: Span, operation: str, name: str) -> Site:
         return site_of(
@@ -215,8 +248,13 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
 
     def _completed(self, task: Task, error: BaseException | None) -> None:
         status = status_of(error)
-        _ended[task.task_type, status, self._swarm_id]()
-        _latencies[task.task_type, self._swarm_id](task.seconds)
+        _ended[task.task_type, status, self._swarm_id](1, task.context)
+        _latencies[task.task_type, self._swarm_id](task.seconds, task.context)
+        if error is not None or task.seconds > self._anomaly_seconds:
+            with running_in(task.context):
+                self._went_wrong(task, status, error)
+
+    def _went_wrong(self, task: Task, status: str, error: BaseException | None) -> None:
         failed = failure(error)
         if failed is not None:
             self._node.count_error(failed)
@@ -230,3 +268,67 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
                 priority=task.priority,
                 status=status,
             )
+
+
+def _run(work: Callable[..., Any], task: Task, agents: Agents, site: Site) -> Callable[..., Any]:
+    """Work as a function."""
+    values = (task.task_type, task.priority)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        token = None if current() is task.context else context.attach(task.context)
+        start = site.start
+        call = start(values)
+        try:
+            try:
+                if agents.present():
+                    with agents.working():
+                        result = work(*args, **kwargs)
+                else:
+                    result = work(*args, **kwargs)
+            except BaseException as error:
+                Ends(task.broke).failed(call, error)
+                raise
+            try:
+                known = type(result) in plain
+            except Exception:  # noqa: BLE001 - a class whose own class is odd
+                known = False
+            if not known:
+                if inspect.iscoroutine(result) and agents.present():
+                    result = agents.finish(result)
+                return Ends(task.broke, task.ran).returned(call, result)
+            tell(task.ran, call, result)
+            call.leave()
+            return result
+        finally:
+            if token is not None:
+                detach(token)
+
+    return run
+
+
+def _arun(work: Callable[..., Any], task: Task, agents: Agents, site: Site) -> Callable[..., Any]:
+    """Work as a coroutine function."""
+    values = (task.task_type, task.priority)
+
+    async def arun(*args: Any, **kwargs: Any) -> Any:
+        token = None if current() is task.context else context.attach(task.context)
+        start = site.start
+        call = start(values)
+        try:
+            try:
+                if agents.present():
+                    with agents.working():
+                        result = await work(*args, **kwargs)
+                else:
+                    result = await work(*args, **kwargs)
+            except BaseException as error:
+                Ends(task.broke).failed(call, error)
+                raise
+            tell(task.ran, call, result)
+            call.leave()
+            return result
+        finally:
+            if token is not None:
+                detach(token)
+
+    return arun

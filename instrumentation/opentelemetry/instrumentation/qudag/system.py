@@ -1,4 +1,4 @@
-"""The host: memory and the use of every core, read by psutil when metrics are collected."""
+"""The host's memory and cores, and this process's part of them, read when metrics are collected."""
 
 from __future__ import annotations
 
@@ -79,8 +79,29 @@ def _usage(
     return {core: min(100.0, 100 * busy / total) for core, (busy, total) in named.items() if total}
 
 
+class _Own:
+    """This process's share of the host's CPU since it was asked the last time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._former = (time.monotonic(), time.process_time())
+        self._percent: float | None = None
+
+    def percent(self) -> float | None:
+        """Percent of all cores; None as long as nothing is known."""
+        with self._lock:
+            before, spent_before = self._former
+            now, spent = time.monotonic(), time.process_time()
+            if now - before >= MINIMUM_WINDOW_SECONDS:
+                # After a fork the child's own clock begins anew.
+                share = max(0.0, spent - spent_before) / (now - before) / (psutil.cpu_count() or 1)
+                self._percent = min(100.0, 100 * share)
+                self._former = (now, spent)
+            return self._percent
+
+
 class SystemMonitor:
-    """Reports the host's memory and CPU from its construction until `close`.
+    """Reports the host's memory and CPU, and the process's, from its construction until `close`.
 
     Nothing runs in between: values are read when metrics are collected, and the CPU's are those
     of the time since the previous collection. "used" memory is what is not available for new
@@ -93,9 +114,12 @@ class SystemMonitor:
     def __init__(self, *, node_id: str | None = None) -> None:
         self._labels = {} if node_id is None else {"node_id": node_id}
         self._cores = _Cores()
+        self._own = _Own()
         self._stops = (
             observe_weakly(m.SYSTEM_MEMORY, self._read_memory),
             observe_weakly(m.CPU_USAGE, self._read_cpu),
+            observe_weakly(m.PROCESS_CPU, self._read_own_cpu),
+            observe_weakly(m.PROCESS_MEMORY, self._read_own_memory),
         )
 
     def close(self) -> None:
@@ -111,6 +135,14 @@ class SystemMonitor:
     def _read_cpu(self) -> Readings:
         for core, percent in self._cores.percent().items():
             yield {"cpu_core": core, **self._labels}, percent
+
+    def _read_own_cpu(self) -> Readings:
+        percent = self._own.percent()
+        if percent is not None:
+            yield self._labels, percent
+
+    def _read_own_memory(self) -> Readings:
+        yield self._labels, psutil.Process().memory_info().rss
 
 
 class SystemMonitorInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # is Any, see above

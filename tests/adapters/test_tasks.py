@@ -1,0 +1,160 @@
+"""Executors, process pools, queues and Celery: tasks created, ended, and those that wait."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import multiprocessing
+import queue
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import celery
+import pytest
+from opentelemetry.instrumentation.qudag.adapters.celery import CeleryTaskInstrumentor
+from opentelemetry.instrumentation.qudag.adapters.concurrent_futures import ExecutorInstrumentor
+from opentelemetry.instrumentation.qudag.adapters.multiprocessing import ProcessPoolInstrumentor
+from opentelemetry.instrumentation.qudag.adapters.queues import QueueInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qudag_otel.testing import Captured
+
+CREATED = "qudag_swarm_tasks_created_total"
+COMPLETED = "qudag_swarm_tasks_completed_total"
+LATENCY = "qudag_swarm_task_latency_seconds"
+DEPTH = "qudag_swarm_queue_depth"
+
+
+@pytest.fixture
+def watched(request: pytest.FixtureRequest, telemetry: Captured) -> Iterator[Any]:
+    """An instrumentor at work, and taken back."""
+    assert telemetry is not None
+    instrumentor = request.param()
+    instrumentor.instrument()
+    yield instrumentor
+    instrumentor.uninstrument()
+
+
+def fails(number: int) -> int:
+    """Fail for each third."""
+    if number % 3 == 0:
+        raise ValueError(number)
+    return number
+
+
+@pytest.mark.parametrize("watched", [ExecutorInstrumentor], indirect=True)
+def test_tasks_of_threads_end_as_they_do(telemetry: Captured, watched: Any) -> None:
+    """By what they call, through a partial; those that wait are seen meanwhile."""
+    assert watched is not None
+    go = threading.Event()
+    with ThreadPoolExecutor(2, "indexer") as executor:
+        held = [executor.submit(functools.partial(go.wait, 20)) for _ in range(2)]
+        futures = [executor.submit(fails, number) for number in range(30)]
+        cancelled = executor.submit(fails, 1)
+        assert cancelled.cancel()
+        assert telemetry.value(DEPTH, queue_type="indexer") == 31
+        go.set()
+        assert all(one.result() for one in held)
+        assert sum(1 for one in futures if one.exception()) == 10
+    assert telemetry.value(DEPTH, queue_type="indexer") == 0
+    assert telemetry.value(CREATED, task_type="fails") == 31
+    wanted = {"success": 20, "failure": 10, "cancelled": 1}
+    for status, count in wanted.items():
+        assert telemetry.value(COMPLETED, task_type="fails", status=status) == count
+    assert telemetry.value(LATENCY, task_type="fails") == 31
+    assert telemetry.value(COMPLETED, task_type="Event.wait", status="success") == 2
+
+
+@pytest.mark.parametrize("watched", [ExecutorInstrumentor], indirect=True)
+def test_tasks_of_a_process_pool_end_as_they_do(telemetry: Captured, watched: Any) -> None:
+    """Counted in the process that submits them; chunks of a map are of what they call."""
+    assert watched is not None
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        assert executor.submit(abs, -1).result() == 1
+        assert list(executor.map(abs, [-1, -2, -3], chunksize=3)) == [1, 2, 3]
+    assert telemetry.value(COMPLETED, task_type="abs", status="success") == 2
+
+
+@pytest.mark.parametrize("watched", [ProcessPoolInstrumentor], indirect=True)
+def test_tasks_of_multiprocessing_end_as_they_do(telemetry: Captured, watched: Any) -> None:
+    """One apply is a task, and a whole map is one."""
+    assert watched is not None
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(abs, (-1,)) == 1
+        assert pool.map(abs, range(-50, 0), chunksize=5) == list(range(50, 0, -1))
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.apply(int, ("x",))
+        assert telemetry.value(DEPTH, queue_type="multiprocessing") == 0
+    assert telemetry.value(CREATED, task_type="abs") == 2
+    assert telemetry.value(COMPLETED, task_type="abs", status="success") == 2
+    assert telemetry.value(COMPLETED, task_type="int", status="failure") == 1
+
+
+@pytest.mark.parametrize("watched", [QueueInstrumentor], indirect=True)
+def test_what_waits_in_queues_is_read(telemetry: Captured, watched: Any) -> None:
+    """Of threads and of tasks; those of one name are added up, one that is gone is not."""
+    orders: queue.Queue[int] = queue.Queue()
+    more: asyncio.Queue[int] = asyncio.Queue()
+    for number in range(3):
+        orders.put(number)
+        more.put_nowait(number)
+    watched.watch(orders, "orders")
+    watched.watch(more, "orders")
+    assert telemetry.value(DEPTH, queue_type="orders") == 6
+    orders.get()
+    del more
+    assert telemetry.value(DEPTH, queue_type="orders") == 2
+
+
+@pytest.fixture
+def _logging() -> Iterator[None]:
+    """The root logger as it was: a worker of Celery sets it up for itself."""
+    root = logging.getLogger()
+    level, handlers, disabled = root.level, root.handlers.copy(), logging.root.manager.disable
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.disable(disabled)
+
+
+@pytest.mark.usefixtures("_logging")
+@pytest.mark.parametrize("watched", [CeleryTaskInstrumentor], indirect=True)
+def test_tasks_of_celery_are_counted_where_they_are_sent_and_where_they_end(
+    telemetry: Captured, watched: Any
+) -> None:
+    """Through a broker in memory and a worker of its own thread; a retry is no end."""
+    assert watched is not None
+    app = celery.Celery("shop", broker="memory://", backend="cache+memory://")
+    app.conf.update(
+        worker_hijack_root_logger=False, worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=False,
+    )  # fmt: skip
+    tries: list[int] = []
+
+    @app.task(name="shop.charge", bind=True, max_retries=1, default_retry_delay=0)  # type: ignore[untyped-decorator]
+    def charge(self: Any, number: int) -> int:
+        tries.append(number)
+        if number == 0 and tries.count(0) == 1:
+            raise self.retry()
+        if number == 1:
+            raise ValueError(number)
+        return number
+
+    from celery.contrib.testing.worker import start_worker
+
+    with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
+        results = [charge.delay(number) for number in range(4)]
+        for result in results:
+            result.get(timeout=20, propagate=False)
+        deadline = time.monotonic() + 20
+        while len(tries) < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert telemetry.value(CREATED, task_type="shop.charge") == 5  # one of them sent again
+    assert telemetry.value(COMPLETED, task_type="shop.charge", status="success") == 3
+    assert telemetry.value(COMPLETED, task_type="shop.charge", status="failure") == 1
+    assert telemetry.value(LATENCY, task_type="shop.charge") == 4
