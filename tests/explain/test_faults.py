@@ -74,7 +74,7 @@ CASES: Final = {
     "stall": Case("fifth", f"stall@{CALM}", "MessageProcessingStalled",
                   "nothing is sent any more, by intent"),
     # Later, because all share this machine's cores.
-    "cpu": Case("fifth", f"cpu=8@{CALM + 12}", "HighCPUUsage",
+    "cpu": Case("fifth", f"cpu=1@{CALM + 12}", "HighCPUUsage",
                 "the node's own process works more than its messages ask for"),
 }  # fmt: skip
 HEALTHY: Final = "healthy"

@@ -38,6 +38,21 @@ QUICK_PROMETHEUS: Mapping[str, Any] = {
 """Overrides for tests that wait for a rule: evaluated every second, without looking back."""
 
 
+PRESENT_PROMETHEUS: Mapping[str, Any] = {
+    "global": {"evaluation_interval": "5s", "rule_query_offset": "5s"}
+}
+"""Overrides for tests that look at what is recorded: a minute's waits become seconds."""
+
+
+def together(rules: Path, folder: Path) -> Path:
+    """A folder with the same rules, in which no group has an interval of its own."""
+    folder.mkdir(parents=True)
+    for path in rules.glob("*.yaml"):
+        text = re.sub(r"^ +interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
+        (folder / path.name).write_text(text)
+    return folder
+
+
 class Sample(NamedTuple):
     """One series of a query's answer: its labels and its value."""
 
@@ -299,6 +314,7 @@ class VictoriaMetrics(Server):
                 f"-httpListenAddr={port}",
                 f"-storageDataPath={folder / 'data'}",
                 "-search.maxLookback=5m",  # as Prometheus; else it guesses from the samples
+                "-search.latencyOffset=0s",  # what is copied is whole, up to the present
                 *re.findall(r"^-opentelemetry\.\S+", text, re.MULTILINE),
             ],
             url=f"http://{port}",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tests.servers.backends import Alertmanager, Jaeger, Prometheus, VictoriaLogs
+from tests.servers.backends import (
+    PRESENT_PROMETHEUS,
+    RULES,
+    Alertmanager,
+    Jaeger,
+    Prometheus,
+    VictoriaLogs,
+    together,
+)
 from tests.servers.build import REPOSITORY
 from tests.servers.process import Ports, Server
 
@@ -18,6 +26,8 @@ S = TypeVar("S", bound=Server)
 CONFIG = REPOSITORY / "collector-config"
 
 QUICK = {
+    # The disk is shared with all other tests, and no test crashes the machine.
+    "OTELCOL_FSYNC": "false",
     "OTELCOL_SAMPLING_WAIT": "3s",
     "OTELCOL_SPAN_METRICS_INTERVAL": "1s",
     "OTELCOL_BATCH_TIMEOUT": "200ms",
@@ -85,6 +95,7 @@ class Pipeline:
         *,
         ports: Mapping[str, int] | None = None,
         on_demand: bool = False,
+        patient: bool = True,
     ) -> None:
         """Prepare, do not start.
 
@@ -92,6 +103,7 @@ class Pipeline:
             folder: where configuration, logs and storage go.
             environment: the Collector's.
             ports: see the servers; by default every port is one from the system.
+            patient: rules look back a minute and take their time, as the files say.
             on_demand: start a server when it is first asked for, instead of all by `start`.
         """
         reserved = Ports(ports)
@@ -103,6 +115,8 @@ class Pipeline:
         self._prometheus = Prometheus(
             folder / "prometheus",
             ports=reserved,
+            rules=RULES if patient else together(RULES, folder / "rules"),
+            overrides=None if patient else PRESENT_PROMETHEUS,
             targets={
                 "alertmanagers": [{"targets": [self._alertmanager.target]}],
                 "stack": [

@@ -180,5 +180,6 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole stack, once a session; each server starts when a test first asks for it."""
-    with Pipeline(tmp_path_factory.mktemp("pipeline"), on_demand=True) as running:
+    folder = tmp_path_factory.mktemp("pipeline")
+    with Pipeline(folder, on_demand=True, patient=False) as running:
         yield running
