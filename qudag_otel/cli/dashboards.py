@@ -1,24 +1,25 @@
-"""`qudag-otel dashboards`: export the Grafana dashboards, or draw the overview without Grafana."""
+"""`qudag-otel dashboards`: for Grafana or Perses; or draw the overview without either."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qudag_otel._query import prometheus
 from qudag_otel.catalogue import prefix
 from qudag_otel.cli._command import CommandError, positive
 from qudag_otel.cli._histograms import HISTOGRAMS, add_histograms
 from qudag_otel.cli._prefix import add_prefix
-from qudag_otel.dashboards import custom
-from qudag_otel.dashboards._build import rendered
+from qudag_otel.dashboards import _build, _perses, custom
 from qudag_otel.dashboards._grafana import TOKEN, Grafana, GrafanaError
 from qudag_otel.dashboards.boards import BOARDS
 
 if TYPE_CHECKING:
     import argparse
+
+_FORMATS: Final = {"grafana": _build.rendered, "perses": _perses.rendered}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     export = actions.add_parser("export", help="write the dashboards to files or into Grafana")
     target = export.add_mutually_exclusive_group(required=True)
-    target.add_argument("--dir", type=Path, help="a folder, for Grafana's file provisioning")
+    target.add_argument("--dir", type=Path, help="a folder, for file provisioning")
     target.add_argument("--url", help=f"Grafana's root URL; the token is read from {TOKEN}")
+    export.add_argument(
+        "--format", choices=tuple(_FORMATS), default="grafana",
+        help="whose: Grafana's JSON, or Perses' for `percli apply` (default %(default)s)",
+    )  # fmt: skip
     export.add_argument("--folder", default="", help="the uid of the folder in Grafana")
     export.add_argument(
         "--module", action="append", default=[], metavar="NAME",
@@ -57,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    if arguments.url and arguments.format != "grafana":
+        raise CommandError(f"--url is Grafana's: write --format {arguments.format} with --dir")
     boards = list(BOARDS)
     if arguments.module:
         # As `python -m` does: modules are looked for where the command is run.
@@ -69,7 +76,9 @@ def _export(arguments: argparse.Namespace) -> int:
             raise CommandError(str(error)) from error
     files = {
         name: prefix.turned(text, arguments.prefix)
-        for name, text in rendered(boards, HISTOGRAMS[arguments.histograms]).items()
+        for name, text in _FORMATS[arguments.format](
+            boards, HISTOGRAMS[arguments.histograms]
+        ).items()
     }
     if arguments.dir is not None:
         try:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from qudag_otel.catalogue import attributes as a
+from qudag_otel.dashboards._inputs import variable
+from qudag_otel.dashboards._layout import COLUMNS, REFRESH, arranged
 from qudag_otel.dashboards._links import TAG, navigation
 from qudag_otel.dashboards._panels import panel, source_of
 from qudag_otel.dashboards._sdk import JSONEncoder, build, dashboard
-from qudag_otel.dashboards._variables import VARIABLES
+from qudag_otel.dashboards._variables import variables
 from qudag_otel.dashboards._view import RED, Source
 from qudag_otel.dashboards.views.status import ANNOTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from qudag_otel._query.native import Turn
-    from qudag_otel.dashboards._view import Board, Placed, Section
+    from qudag_otel.dashboards._view import Board, Section
 
 _ASKED: Final = ("expr", "query", "definition")
 """The keys that hold a query, of a panel's target and of a variable."""
-_COLUMNS: Final = 24
-_REFRESH: Final = "5s"
 _UNKNOWN_OF_VARIABLES: Final = ("auto", "auto_count", "auto_min")
 _UNKNOWN_OPTIONS: Final = {"table": ("footer",)}
 
@@ -44,9 +43,9 @@ def render(board: Board, turn: Turn = str) -> str:
 
 def _drop_unknown(built: dict[str, Any]) -> None:
     """Drop defaults that the SDK writes and the pinned Grafana's schema does not know."""
-    for variable in built["templating"]["list"]:
+    for one in built["templating"]["list"]:
         for key in _UNKNOWN_OF_VARIABLES:
-            variable.pop(key, None)
+            one.pop(key, None)
     for one in panels_of(built):
         for key in _UNKNOWN_OPTIONS.get(one["type"], ()):
             one["options"].pop(key, None)
@@ -67,9 +66,9 @@ def _dashboard(board: Board) -> build.Dashboard:
         .tags([TAG])
         .timezone("browser")
         .time(f"now-{board.hours}h", "now")
-        .refresh(_REFRESH)
+        .refresh(REFRESH)
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-        .variables([VARIABLES[name]() for name in _variables(board)])
+        .variables([variable(name) for name in variables(board)])
         .annotations([_annotation()])
         .links(navigation())
     )
@@ -79,16 +78,10 @@ def _dashboard(board: Board) -> build.Dashboard:
     return built
 
 
-def _variables(board: Board) -> Sequence[str]:
-    """A board's variables; which fleet comes before which node."""
-    source, *own = board.variables
-    return (source, *a.SCOPE, *own)
-
-
 def _add(built: build.Dashboard, section: Section, y: int) -> int:
     """Add a section from a line on; the first line below it is returned."""
     if not section.title:
-        positions, below = _arranged(section.panels, y)
+        positions, below = arranged(section.panels, y)
         for placed, corner in positions:
             built.with_panel(panel(placed, *corner))
         return below
@@ -96,9 +89,9 @@ def _add(built: build.Dashboard, section: Section, y: int) -> int:
         build.Row(section.title)
         .id(section.panel_id)
         .collapsed(section.folded)
-        .grid_pos(dashboard.GridPos(x=0, y=y, w=_COLUMNS, h=1))
+        .grid_pos(dashboard.GridPos(x=0, y=y, w=COLUMNS, h=1))
     )
-    positions, below = _arranged(section.panels, y + 1)
+    positions, below = arranged(section.panels, y + 1)
     panels = [panel(placed, *corner) for placed, corner in positions]
     if section.folded:
         for one in panels:
@@ -109,22 +102,6 @@ def _add(built: build.Dashboard, section: Section, y: int) -> int:
     for one in panels:
         built.with_panel(one)
     return below
-
-
-def _arranged(
-    panels: Sequence[Placed], top: int
-) -> tuple[list[tuple[Placed, tuple[int, int]]], int]:
-    """Where each panel's upper left corner goes, and the first free line below all.
-
-    Each takes the highest place in which it fits, the leftmost of those.
-    """
-    free = [top] * _COLUMNS
-    positions: list[tuple[Placed, tuple[int, int]]] = []
-    for placed in panels:
-        y, x = min((max(free[x : x + placed.width]), x) for x in range(_COLUMNS - placed.width + 1))
-        free[x : x + placed.width] = [y + placed.height] * placed.width
-        positions.append((placed, (x, y)))
-    return positions, max(free)
 
 
 def _annotation() -> build.AnnotationQuery:

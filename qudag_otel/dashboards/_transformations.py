@@ -23,17 +23,20 @@ def transformations(view: View) -> list[dashboard.DataTransformerConfig]:
     return steps
 
 
-def _organize(view: View) -> dict[str, object]:
-    keys = [column.key for column in view.columns]
+def headings(view: View) -> dict[str, str]:
+    """The columns of a view in their order: each key, and what it is called."""
     names = {column.key: column.title for column in view.columns}
-    # Grafana calls the values of an only query just "Value".
-    if "Value #A" in names:
-        names["Value"] = names["Value #A"]
-    if {a.NODE_ID.key, a.SWARM_ID.key} & set(keys):  # of which each fleet may have one of a name
+    if {a.NODE_ID.key, a.SWARM_ID.key} & set(names):  # each fleet may have one of a name
         names |= dict(zip(a.SCOPE, ("Environment", "Cluster", "Group"), strict=True))
-        keys += a.SCOPE
+    return names
+
+
+def _organize(view: View) -> dict[str, object]:
+    names = headings(view)
+    # Grafana calls the values of an only query just "Value".
+    only = {"Value": names["Value #A"]} if "Value #A" in names else {}
     return {
         "excludeByName": {"Time": True},
-        "indexByName": {key: index for index, key in enumerate(keys)},
-        "renameByName": names,
+        "indexByName": {key: index for index, key in enumerate(names)},
+        "renameByName": names | only,
     }
