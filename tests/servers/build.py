@@ -117,13 +117,14 @@ RECIPES: dict[str, Recipe] = {
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
     "redis": Recipe({"redis-server": "redis-server"}, minutes=0, tool="apt"),
     "postgresql": Recipe({"postgres": "postgresql"}, minutes=0, tool="apt"),
+    "systemd": Recipe({"systemd-analyze": "systemd"}, minutes=0, tool="apt"),
 }
 
 _REMEDIES = {
     "go": (
         "install Go 1.26 or newer (https://go.dev/dl), or use a container engine for `make stack`"
     ),
-    "apt-get": "it comes with Debian and Ubuntu, whose Redis and PostgreSQL are unpacked",
+    "apt-get": "it comes with Debian and Ubuntu, whose packages are unpacked",
     "cargo": "install Rust 1.85 or newer with its cargo (https://rustup.rs)",
 }
 
@@ -136,7 +137,7 @@ def binary(name: str) -> Path:
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
             "victoria-logs", "victoria-metrics", "telemetrygen", "compose", "otelcol-scale",
-            "redis-server", "postgres", "kafka", "helm" or "qudag-node".
+            "redis-server", "postgres", "systemd-analyze", "kafka", "helm" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
