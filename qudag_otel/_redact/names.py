@@ -51,13 +51,14 @@ _STEMS: Final = (
     r"|accesskey|secretkey|sshkey|signingkey|encryptionkey|sharedkey|accountkey|pgpass|pwdhash"
     r"|dockerconfigjson|requirepass|masterauth|motdepasse"
 )
-# The same word elsewhere, as `folded` leaves it.
-_ELSEWHERE: Final = "|".join(
-    map(
-        folded,
-        ("парол", "密码", "密碼", "パスワード", "비밀번호", "κωδικός", "סיסמה", "סיסמא"),
-    )
-)
+# The same word elsewhere.
+_ELSEWHERE: Final = (
+    "парол", "лозинка", "密码", "密碼", "口令", "パスワード", "暗証番号", "비밀번호", "암호",
+    "κωδικός", "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "كلمة مرور", "رمز المرور", "رمز عبور",
+    "گذرواژه", "پاس ورڈ", "पासवर्ड", "कूटशब्द", "পাসওয়ার্ড", "கடவுச்சொல்", "รหัสผ่าน", "პაროლი",
+    "գաղտնաբառ", "mật khẩu", "kata sandi", "kata laluan", "lozinka", "parool", "slaptažodis",
+    "contrasenya", "nenosiri",
+)  # fmt: skip
 _SOFT: Final = (
     r"pass|user_?pass|tokens?|[a-z]{2,20}token|auth|oauth|bearer|seeds?|signatures?|sig|csrf|xsrf"
     r"|session_?id|phpsessid|jsessionid|sid"
@@ -70,6 +71,14 @@ _ABOUT: Final = re.compile(
     r"|strength)_$"
 )
 _SPLIT: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W\d_]+")
+
+
+def _words(name: str) -> str:
+    """A name as words in lower case with one underscore between; marks on letters separate, too."""
+    # `auth.token.` of a path and `token[0]` of a form end with their separator.
+    return _SPLIT.sub("_", folded(name)).strip("_").lower()
+
+
 _PUBLIC: Final = re.compile(r"_public_(\w+_)*keys?_")
 _LONGEST: Final = 256  # of a name, only its end is looked at
 _CACHED: Final = 4096
@@ -77,8 +86,8 @@ _CACHED: Final = 4096
 STEMS: Final = (
     r"pass|pw|secret|token|key|cred|auth|cookie|mnemonic|seed|phrase|word|code|otp|pin|cv[vcn]|jwt"
     r"|sig|ses|csrf|xsrf|sid|private|bearer|kennwort|senha|contrasena|psk|authtok|wachtw|haslo"
-    rf"|losenord|dockerconfig|heslo|jelszo|salasana|adgangskode|sifre|{_ELSEWHERE}"
-)
+    r"|losenord|dockerconfig|heslo|jelszo|salasana|adgangskode|sifre|"
+) + "|".join(folded(word).lower().replace(" ", r"[ _\-]?") for word in _ELSEWHERE)
 """Each of the names above has one of these; what a text is searched for first, in lower case."""
 
 _more: list[str] = []
@@ -87,9 +96,10 @@ _cache: dict[str, Verdict] = {}
 
 def _compiled() -> tuple[tuple[re.Pattern[str], Verdict], ...]:
     words = "|".join([_WORDS, *_more])
+    elsewhere = "|".join(map(_words, _ELSEWHERE))
     return (
         (re.compile(f"_({_PHRASES})_"), Verdict.PHRASE),
-        (re.compile(f"_({words})_|{_STEMS}|{_ELSEWHERE}"), Verdict.SECRET),
+        (re.compile(f"_({words})_|{_STEMS}|{elsewhere}"), Verdict.SECRET),
         (re.compile(f"_({_SOFT})_"), Verdict.UNLESS_NUMBER),
     )
 
@@ -110,9 +120,7 @@ def verdict(name: str) -> Verdict:
 def _judge(name: str) -> Verdict:
     if len(name) > _LONGEST:
         name = name[-_LONGEST:]
-    name = folded(name)
-    # `auth.token.` of a path and `token[0]` of a form end with their separator.
-    words = f"_{_SPLIT.sub('_', name).strip('_').lower()}_"
+    words = f"_{_words(name)}_"
     if _ABOUT.search(words):
         return Verdict.PLAIN
     for pattern, found in _rules:
@@ -125,7 +133,7 @@ def add(names: Iterable[str]) -> None:
     """Treat further names as secrets, each by all of its words: "wallet id" is `walletId`, too."""
     global _rules  # noqa: PLW0603 - replaced whole, so that a thread sees the old or the new
     for name in names:
-        words = _SPLIT.sub("_", folded(name)).strip("_").lower()
+        words = _words(name)
         if words:
             _more.append(re.escape(words))
     _rules = _compiled()

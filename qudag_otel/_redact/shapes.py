@@ -64,14 +64,15 @@ def _command(names: str, option: str, ahead: str = "") -> Shape:
     """A command with an option of one letter that holds a password.
 
     Args:
-        names: The command's name, or several with | between.
+        names: The command's name and perhaps its verb, or several with | between.
         option: The option.
         ahead: What stands before the password in the same word.
     """
+    words = names.replace(" ", rf"{_GAP}{{1,4}}")
     return Shape(
-        tuple(names.split("|")),
+        tuple(name.partition(" ")[0] for name in names.split("|")),
         re.compile(
-            rf"(\b(?:{names})\w{{0,9}}\b[^\n]{{0,400}}?{_GAP}{{1,4}}(?:{option})(?:{_GAP}|=){{0,4}}"
+            rf"(\b(?:{words})\w{{0,9}}\b[^\n]{{0,400}}?{_GAP}{{1,4}}(?:{option})(?:{_GAP}|=){{0,4}}"
             rf"{ahead})(?!\[redacted\])[^\s'\",\0]+"
         ),
         _BEHIND,
@@ -82,7 +83,14 @@ COMMANDS: Final = (
     _command("curl|wget", r"-[a-zA-Z]{0,8}u|--user|--proxy-user", r"[^\s:'\",\0]{0,100}:"),
     _command("smbclient", "-U", r"[^\s%'\",\0]{0,100}%"),
     _command("lftp", "-u", r"[^\s,'\",\0]{0,100},"),
-    _command("sshpass|mysql|mariadb|docker|mongo", "-p"),
+    _command("sshpass|mysql|mariadb|mongo|7z|unrar", "-p"),
+    _command(
+        "az login|az acr login|docker login|podman login|skopeo login|oc login|helm registry login",
+        "-p",
+    ),
+    _command("openssl", "-[kK]"),
+    _command("openssl", "-pass(?:in|out)?", "pass:"),
+    _command("kubectl|oc create", "--from-literal", r"[^\s='\",\0]{1,253}=['\"]?"),
     _command("redis-cli", "-a"),
     _command("ldapsearch|ldapmodify|ldapwhoami|ldapadd|ldapdelete", "-w"),
     _command("unzip|zip|sqlcmd|mosquitto", "-P"),
@@ -122,6 +130,22 @@ SHAPES: Final = (
         (":*:", ":5432:", ":5433:", ":6432:"),
         re.compile(
             r"(:(?:\*|5432|5433|6432):[^\s:]{1,64}:[^\s:]{1,64}:)(?!\[redacted\])[^\s:'\"\\]+"
+        ),
+        _BEHIND,
+    ),
+    # Users without a scheme: the data sources of Go, and //user:password@host.
+    Shape(
+        ("@tcp", "@unix(", "@udp(", "@cloudsql(", "@pipe("),
+        re.compile(
+            r"((?<![^\s'\"=(\[{,])[^\s:/@'\"=(\[{,]{1,100}:)(?!\[redacted\])[^\s'\"]{1,256}?"
+            r"(?=@(?:tcp6?|unix|udp|cloudsql|pipe)\()"
+        ),
+        _BEHIND,
+    ),
+    Shape(
+        ("//",),
+        re.compile(
+            r"(?<![:\w/])(//[^\s/?#@\"'<>:]{0,100}:)(?!\[redacted\])[^\s/\"'<>]{1,256}(?=@)"
         ),
         _BEHIND,
     ),
@@ -170,7 +194,7 @@ SHAPES: Final = (
         re.compile(
             r"(?i)(\b(?:password|passwd|passphrase|pwd|identified[ \t]+by(?:[ \t]+password)?)"
             r"[ \t]+)"
-            r"(?:'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z))"
+            r"(?:'[^']*(?:'|\Z)|\"[^\"]*(?:\"|\Z)|\$\w{0,20}\$[^$]*(?:\$\w{0,20}\$|\Z))"
         ),
         _BEHIND,
     ),

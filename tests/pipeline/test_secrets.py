@@ -66,6 +66,10 @@ BY_SHAPE: Mapping[str, str] = {
     "phrase": f"{MARK} mnemonic: {WORDS} impala",
     "option": f"{MARK} run --token {TOKEN} --verbose",
     "dsn": f"{MARK} postgres://u:{PASSWORD}/x@{PASSWORD}@db/app redis://:{PASSWORD}@cache",
+    "source": f"{MARK} bob:{PASSWORD}@tcp(db:3306)/shop",
+    "elsewhere": f"{MARK} пароль: {PASSWORD} mật khẩu: {PASSWORD} 密码：{PASSWORD}",
+    "crypt": f"{MARK} root:$6$salt${PASSWORD}:1",
+    "provider": f"{MARK} with npm_{TOKEN}",
     "raw": f"{MARK} derived {HEX}",
     "dial": f"{MARK} /ip4/{ADDRESS}/tcp/4001/p2p/{PEER}",
 }
