@@ -96,7 +96,7 @@ _cache: dict[str, Verdict] = {}
 
 def _compiled() -> tuple[tuple[re.Pattern[str], Verdict], ...]:
     words = "|".join([_WORDS, *_more])
-    elsewhere = "|".join(map(_words, _ELSEWHERE))
+    elsewhere = "|".join(_words(word).replace("_", "_?") for word in _ELSEWHERE)
     return (
         (re.compile(f"_({_PHRASES})_"), Verdict.PHRASE),
         (re.compile(f"_({words})_|{_STEMS}|{elsewhere}"), Verdict.SECRET),

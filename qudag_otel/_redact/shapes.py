@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     kept: str = MASK
 
 
-PEM: Final = Shape(
+_PEM: Final = Shape(
     ("private",),
     re.compile(
         r"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-{4,5}.*?"
@@ -35,7 +35,19 @@ PEM: Final = Shape(
         re.DOTALL,
     ),
 )
-"""A private key as a block, whole; before names are looked for, as its lines have spaces."""
+# A secret of Kubernetes, key by key.
+_LITERAL: Final = Shape(
+    ("--from-literal",),
+    re.compile(
+        r"(--from-literal(?:=|['\", ]{1,4}?)(['\"])?[\w.\-]{1,253}=)"
+        r"(?(2)(?:(?!\2)[^\n])+|(?:\"[^\"\n]*+\"?|[^\s'\",]+))"
+    ),
+    _BEHIND,
+)
+_LITERAL_WORD: Final = re.compile(r"(?s)(--from-literal[=\0][\w.\-]{1,253}=)[^\0]+")
+
+FIRST: Final = (_PEM, _LITERAL)
+"""Before names are looked for: their lines have spaces, their command a name of its own."""
 
 TOKEN: Final = re.compile(r"(?<![A-Za-z0-9_.\-])[A-Za-z0-9_.\-]{16,}+")
 """What is long enough for a key; `KEY` and `LONG_HEX` look at nothing else."""
@@ -55,27 +67,48 @@ KEY: Final = re.compile(
     r"[\w.\-]{12,})"
 )
 
-# Between the words of a command: spaces of a text, quotes of a list as text, zeros of a list.
-_GAP: Final = r"[ '\",\0]"
+# Between the words of a command: spaces of a text, quotes of a list as text.
+_GAP: Final = r"[ '\",]"
 _SPACE: Final = r"(?:\s|\\[nrt]){1,20}"
 
 
-def _command(names: str, option: str, ahead: str = "") -> Shape:
+class Command(NamedTuple):
+    """A command with an option that holds a password.
+
+    Args:
+        text: Finds it in a text.
+        words: Finds it in a list of words, with zeros between: there a password may have spaces.
+    """
+
+    text: Shape
+    words: re.Pattern[str]
+
+
+def _command(names: str, option: str, ahead: str = "", gap: str = "{0,4}") -> Command:
     """A command with an option of one letter that holds a password.
 
     Args:
-        names: The command's name and perhaps its verb, or several with | between.
+        names: The command's name, or several with | between; of two words, with a space.
         option: The option.
         ahead: What stands before the password in the same word.
+        gap: How many characters may stand between option and password, as a quantifier.
     """
-    words = names.replace(" ", rf"{_GAP}{{1,4}}")
-    return Shape(
-        tuple(name.partition(" ")[0] for name in names.split("|")),
-        re.compile(
-            rf"(\b(?:{words})\w{{0,9}}\b[^\n]{{0,400}}?{_GAP}{{1,4}}(?:{option})(?:{_GAP}|=){{0,4}}"
-            rf"{ahead})(?!\[redacted\])[^\s'\",\0]+"
+    between = rf"(?:{_GAP}|=){gap}"
+    text = rf"(?<!\.)\b(?:{names.replace(' ', _GAP + '{1,4}')})\w{{0,9}}\b[^\n]{{0,400}}?"
+    words = names.replace(" ", "\0")
+    return Command(
+        Shape(
+            tuple(name.split(" ")[-1] for name in names.split("|")),
+            re.compile(
+                rf"({text}{_GAP}{{1,4}}(?:{option}){between}{ahead})"
+                r"(?!\[redacted\])[^\s'\",]+"
+            ),
+            _BEHIND,
         ),
-        _BEHIND,
+        re.compile(
+            rf"(?s)((?:\A|[\0/\\])(?:{words})\w{{0,9}}(?:\.exe)?\0(?:[^\0]+\0){{0,60}}?"
+            rf"(?:{option})(?:\0|=){gap.replace('4', '1')}{ahead})(?!\[redacted\])[^\0]+"
+        ),
     )
 
 
@@ -83,14 +116,11 @@ COMMANDS: Final = (
     _command("curl|wget", r"-[a-zA-Z]{0,8}u|--user|--proxy-user", r"[^\s:'\",\0]{0,100}:"),
     _command("smbclient", "-U", r"[^\s%'\",\0]{0,100}%"),
     _command("lftp", "-u", r"[^\s,'\",\0]{0,100},"),
-    _command("sshpass|mysql|mariadb|mongo|7z|unrar", "-p"),
-    _command(
-        "az login|az acr login|docker login|podman login|skopeo login|oc login|helm registry login",
-        "-p",
-    ),
-    _command("openssl", "-[kK]"),
-    _command("openssl", "-pass(?:in|out)?", "pass:"),
-    _command("kubectl|oc create", "--from-literal", r"[^\s='\",\0]{1,253}=['\"]?"),
+    _command("sshpass|mysql|mariadb|docker login|mongo", "-p"),
+    _command("7z|unrar", "-p", gap="{0}"),  # without a password behind it, -p asks for one
+    _command("az login|acr login|oc login|podman login|registry login|skopeo login", "-p"),
+    _command("openssl", "-(?:[kK]|hmac|psk)", gap="{1,4}"),
+    _command("openssl", "-(?:pass|passin|passout)", "pass:"),
     _command("redis-cli", "-a"),
     _command("ldapsearch|ldapmodify|ldapwhoami|ldapadd|ldapdelete", "-w"),
     _command("unzip|zip|sqlcmd|mosquitto", "-P"),
@@ -115,7 +145,17 @@ SHAPES: Final = (
         ),
         _BEHIND,
     ),
-    *COMMANDS,
+    *(one.text for one in COMMANDS),
+    # How Go names a database: user:password@tcp(host:3306)/name, user:password@/name.
+    Shape(
+        ("@tcp", "@unix(", "@udp", "@cloudsql", "@pipe(", "@/"),
+        re.compile(
+            r"((?<![\w.\-])[A-Za-z_][\w.\-]{0,63}:)[^\s\"'<>]{1,256}"
+            r"(?=@(?:(?:tcp[46]?|unix|udp[46]?|cloudsql|cloudsql-mysql|pipe)\("
+            r"|/[\w\-]{1,64}(?:[?\s\"',;:)\\<]|\Z)))"
+        ),
+        _BEHIND,
+    ),
     # Files that name their fields by their places: ~/.netrc, ~/.pgpass.
     Shape(
         ("machine", "default"),
@@ -130,22 +170,6 @@ SHAPES: Final = (
         (":*:", ":5432:", ":5433:", ":6432:"),
         re.compile(
             r"(:(?:\*|5432|5433|6432):[^\s:]{1,64}:[^\s:]{1,64}:)(?!\[redacted\])[^\s:'\"\\]+"
-        ),
-        _BEHIND,
-    ),
-    # Users without a scheme: the data sources of Go, and //user:password@host.
-    Shape(
-        ("@tcp", "@unix(", "@udp(", "@cloudsql(", "@pipe("),
-        re.compile(
-            r"((?<![^\s'\"=(\[{,])[^\s:/@'\"=(\[{,]{1,100}:)(?!\[redacted\])[^\s'\"]{1,256}?"
-            r"(?=@(?:tcp6?|unix|udp|cloudsql|pipe)\()"
-        ),
-        _BEHIND,
-    ),
-    Shape(
-        ("//",),
-        re.compile(
-            r"(?<![:\w/])(//[^\s/?#@\"'<>:]{0,100}:)(?!\[redacted\])[^\s/\"'<>]{1,256}(?=@)"
         ),
         _BEHIND,
     ),
@@ -214,9 +238,10 @@ SHAPES: Final = (
 def of_command(words: list[str]) -> list[str]:
     """The words of a command line, without what the command makes a password of."""
     text = "\0".join(words)
-    for needles, pattern, kept in COMMANDS:
-        if any(needle in text for needle in needles):
-            text = pattern.sub(kept, text)
+    for command in COMMANDS:
+        if any(needle in text for needle in command.text.needles):
+            text = command.words.sub(_BEHIND, text)
+    text = _LITERAL_WORD.sub(_BEHIND, text)
     found = text.split("\0")
     return found if len(found) == len(words) else words
 

@@ -11,10 +11,10 @@ from qudag_otel._redact.names import Verdict, verdict
 from qudag_otel._redact.shapes import (
     BEFORE,
     DIGEST,
+    FIRST,
     KEY,
     LONG_HEX,
     NO_WORD,
-    PEM,
     SHAPES,
     TOKEN,
 )
@@ -39,7 +39,7 @@ _NAME: Final = re.compile(r"[\w.\-]*+")
 _LONGEST_NAME: Final = 256
 # A text without any of these has no name with a value, no URL and no word before a secret in it.
 _TELLING: Final = re.compile(
-    r"[=:>'\"%@$]|-[-apuwPU]|[IiAa][Ss][ \t]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]|[Pp][Ww][ \t]"
+    r"[=:>'\"%@$]|-[-ahkpuwKPU]|[IiAa][Ss][ \t]|[Ii][Cc][ \t+]|[Hh][Oo][Oo][Kk]|[Pp][Ww][ \t]"
     r"|[Rr](?:[Ee](?:[Rr][ \t+]|[Pp][Aa])|[Aa][Uu][Tt]|[Dd][ \t\n\\])"
 )
 # What separates a name from its value: name=, "name": , name['x'] =, name%3D, name>, 'name', 'x'.
@@ -77,9 +77,11 @@ _NOTHING: Final = re.compile(
     r"\[?redacted\]?|secretstr|string)?[\])}\"'.|\\]*+\Z",
     re.IGNORECASE,
 )
-# A URL's beginning where a user follows: `://name@` or `://name:` without a port behind it.
+# A URL's beginning where a user follows: `://name@` or `://name:` without a port behind it, the
+# slashes perhaps escaped as in JSON; without a scheme, `//name:`.
 _USERINFO: Final = re.compile(
-    r"""://[^\s/?#@"'<>:]*+(?:@|:(?!\d{1,5}(?:[/?#\s"'<>,;)\]}\\]|\Z)))"""
+    r"""(:\\{0,8}/\\{0,8}/|(?<![\w:/\\])//(?=[^\s/?#@"'<>:\\]++:))[^\s/?#@"'<>:]*+"""
+    r"""(?:@|:(?!\d{1,5}(?:[/?#\s"'<>,;)\]}\\]|\Z)))"""
 )
 _RUN: Final = re.compile(r"""[^\s"'<>]*+""")
 
@@ -155,9 +157,10 @@ def _told(text: str) -> str:
     plain = folded(text)
     lower = plain.lower()
     found = text
-    if PEM.needles[0] in lower:
-        found = PEM.pattern.sub(PEM.kept, found)
-    if "://" in found:
+    for needles, pattern, kept in FIRST:
+        if needles[0] in lower:
+            found = pattern.sub(kept, found)
+    if "/" in found:
         found = _without_users(found)
     if found is not text:
         plain = folded(found)
@@ -189,18 +192,16 @@ def _without_users(text: str) -> str:
     parts: list[str] = []
     done = position = 0
     while found := _USERINFO.search(text, position):
-        if found[0].endswith("@"):
-            last = found.end() - 1
-            if ":" not in found[0][3:]:  # no password that could hold a further @
-                parts += (text[done : found.start() + 3], _USER)
-                done = position = last
-                continue
+        if found[0].endswith("@"):  # no password that could hold a further @
+            parts += (text[done : found.end(1)], _USER)
+            done = position = found.end() - 1
+            continue
         end = _end(_RUN, text, found.end())
         last = text.rfind("@", found.start(), end)
         if last < 0:
             position = end
             continue
-        parts += (text[done : found.start() + 3], _USER)
+        parts += (text[done : found.end(1)], _USER)
         done = position = last
     return "".join([*parts, text[done:]]) if parts else text
 
