@@ -29,10 +29,24 @@ def encoder(signal: str) -> Callable[[Any], bytes]:
     encode: Callable[[Any], Any] = getattr(_first(modules), name)
 
     def request(batch: Any) -> bytes:
-        content: bytes = encode(batch).SerializeToString()
+        made = encode(batch)
+        if signal == "metrics":
+            _without_extremes(made)
+        content: bytes = made.SerializeToString()
         return content
 
     return request
+
+
+def _without_extremes(request: Any) -> None:
+    """A distribution of nothing has no least and no greatest value; the SDK's are infinities."""
+    for resource in request.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.histogram.data_points:
+                    if not point.count:
+                        point.ClearField("min")
+                        point.ClearField("max")
 
 
 def _first(modules: tuple[str, ...]) -> Any:

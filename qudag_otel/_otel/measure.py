@@ -95,6 +95,12 @@ def _found() -> _Sdk | None:
     return _Sdk(*parts)
 
 
+class Emptied:
+    """Until when all that was measured is in the SDK's storage, in nanoseconds since the epoch."""
+
+    at = 0
+
+
 class _Stream(NamedTuple):
     """One attribute set as one view of one reader keeps it."""
 
@@ -137,6 +143,15 @@ class Target:
             for match in matches:
                 match._lock.release()
 
+    def open_empty(self) -> None:
+        """Have the attribute set begin with nothing in it.
+
+        The SDK cannot collect an exponential histogram that was collected when it was empty.
+        """
+        self._find(wait=True)
+        if all(type(one.match._aggregation) is self._sdk.histogram for one in self._streams):
+            self.open(wait=True)
+
     def take(self, batch: Batch, *, wait: bool) -> bool:
         """Record measurements and offer their exemplars.
 
@@ -154,6 +169,7 @@ class Target:
                 return False
             for aggregation in aggregations:
                 with aggregation._lock:
+                    _begin_earlier(aggregation)
                     added = self._added(aggregation, batch)
                 if added:
                     self._offer(aggregation, batch)
@@ -255,6 +271,16 @@ def _aggregation(match: Any, key: Any, attributes: Mapping[str, Any]) -> Any:
             match._instrument, attributes, view._exemplar_reservoir_factory, time_ns()
         )
     return found
+
+
+def _begin_earlier(aggregation: Any) -> None:
+    """Have a count that is new begin where it was 0, not where its first values are handed on.
+
+    A receiver that keeps the beginning as a sample of 0 would have it in the millisecond of the
+    first sample, and sees no increase. Without the name the SDK's beginning stays.
+    """
+    if has(aggregation, "_start_time_unix_nano") and Emptied.at:
+        aggregation._start_time_unix_nano = min(aggregation._start_time_unix_nano, Emptied.at)
 
 
 def _makes(match: Any) -> bool:
@@ -392,6 +418,12 @@ class BulkHistogram:
         if target(instrument, {}) is None:
             raise AttributeError("the SDK keeps measurements otherwise")
         self._instrument = instrument
+
+    def begin(self, attributes: Mapping[str, str | bool | int | float]) -> None:
+        """Have an attribute set begin with nothing in it."""
+        found = target(self._instrument, attributes)
+        if found is not None:
+            found.open_empty()
 
     def record(self, batch: Batch, attributes: Mapping[str, str | bool | int | float]) -> None:
         """Record values of one attribute set.

@@ -7,8 +7,10 @@ those, which never reports anything, is where it happens. This needs no cooperat
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._otel.measure import Emptied
 from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -59,13 +61,16 @@ def drain_all() -> None:
 
 def watch(meter: Meter) -> None:
     """Call the functions before the collections of this meter's provider."""
+    Emptied.at = time.time_ns()
     meter.create_observable_gauge(NAME, [_asked])
 
 
 def _asked(_: CallbackOptions) -> Iterable[Observation]:
     COLLECTING.now = True
+    at = time.time_ns()
     try:
         drain_all()
+        Emptied.at = at
     finally:
         COLLECTING.now = False
     return ()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.context import Context
 
 from qudag_otel import identity
 from qudag_otel._series import drains, gauges, instruments, labels, observers
 from qudag_otel._series import series as _one
 from qudag_otel._series.series import Off, Series
 from qudag_otel._series.values import text
+from qudag_otel.catalogue import Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qudag_otel.catalogue import Metric
+
+KIN: Final = 16
+"""How many counters one binding brings forth; where there would be more, it is one."""
+
+_NOWHERE: Final = Context()
 
 _lock = threading.RLock()
 _series: dict[tuple[object, ...], Series] = {}
@@ -30,6 +40,9 @@ _form: type[Series] | None = None
 
 def series(metric: Metric, /, **given: Any) -> Series:
     """Bind a metric to labels.
+
+    With a counter those begin at 0 that differ from it in labels whose values the catalogue lists,
+    `KIN` at most: their first event is an increase.
 
     Args:
         metric: A metric, of the catalogue or the application's own.
@@ -50,14 +63,33 @@ def series(metric: Metric, /, **given: Any) -> Series:
     if found is not None:
         return found
     checked = labels.check(metric, given)
+    found, _ = _bound(metric, checked)
+    for kin in _kin(metric, checked):
+        one, is_new = _bound(metric, kin)
+        if is_new:
+            one.add(0, _NOWHERE)
+    return found
+
+
+def _bound(metric: Metric, checked: dict[str, str]) -> tuple[Series, bool]:
+    """The series of these labels, and whether it is new."""
     # Keyed by what is exported, so that values beyond the limit share one series.
-    key = (metric.name, len(checked), *map(checked.get, keys))
+    key = (metric.name, len(checked), *map(checked.get, metric.attribute_keys))
     with _lock:
         found = _series.get(key)
-        if found is None:
-            found = _series[key] = _shape()(metric, checked)
-            _all.append(found)
-    return found
+        if found is not None:
+            return found, False
+        found = _series[key] = _shape()(metric, checked)
+        _all.append(found)
+    return found, True
+
+
+def _kin(metric: Metric, checked: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Of a counter, the labels that differ from these in values that are known in advance."""
+    listed = {one.key: one.values for one in metric.attributes if one.values and one.key in checked}
+    if metric.instrument is Instrument.COUNTER and math.prod(map(len, listed.values())) <= KIN:
+        for values in itertools.product(*listed.values()):
+            yield {**checked, **dict(zip(listed, values, strict=True))}
 
 
 def _shape() -> type[Series]:

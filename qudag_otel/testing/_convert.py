@@ -103,13 +103,17 @@ def log_of_logging(record: logging.LogRecord) -> Log:
 
 
 def points(data: MetricsData | None) -> Iterator[Point]:
-    """Every series of a collection, in the order in which the SDK gives them."""
+    """Every series of a collection, in the order in which the SDK gives them.
+
+    Distributions of nothing, which are there for receivers to see the first value, are left out.
+    """
     for resource in data.resource_metrics if data else ():
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
                 kind = _kind(metric)
                 for point in metric.data.data_points:
-                    yield _point(metric, kind, point)
+                    if getattr(point, "count", True):
+                        yield _point(metric, kind, point)
 
 
 def _kind(metric: Metric) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, ResourceMetrics
@@ -51,3 +54,49 @@ def test_hundred_errors_before_the_first_export_are_an_increase(
         assert increase.value >= 135
 
     eventually(stored)
+
+
+PROGRAM: Final = """
+from qudag_otel import instrumented
+from qudag_otel.sdk import configure
+
+@instrumented(name="burst")
+def burst():
+    raise ConnectionError
+
+telemetry = configure()
+assert telemetry.force_flush()
+for _ in range(100):
+    try:
+        burst()
+    except ConnectionError:
+        pass
+assert telemetry.force_flush()
+"""
+"""All calls fail, and all did before the second export."""
+
+
+@pytest.mark.servers("prometheus")
+def test_first_failures_of_a_program_are_an_increase(
+    prometheus_server: Callable[..., Prometheus],
+) -> None:
+    """Of its operation, which is known before, and of its errors, whose types nobody knows."""
+    prometheus = prometheus_server()
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("OTEL_")}
+    url = f"{prometheus.url}/api/v1/otlp/v1/metrics"
+    environ |= {
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": url,
+        "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    subprocess.run([sys.executable, "-c", PROGRAM], env=environ, check=True, timeout=120)
+    failed = f'{m.OPERATION_DURATION.prometheus_name}_count{{outcome="error"}}'
+
+    def seen() -> None:
+        for series in (failed, m.ERRORS.prometheus_name):
+            assert [value[0] for value in prometheus.samples(f"{series}[5m]")] == [0]
+            (increase,) = prometheus.query(f"increase({series}[5m])")
+            assert increase.value >= 100
+
+    eventually(seen)

@@ -497,6 +497,8 @@ def _points(reader: InMemoryMetricReader) -> dict[str, Any]:
         if metric.name in OBSERVED:
             continue
         for point in metric.data.data_points:
+            if not getattr(point, "count", True):
+                continue  # errors of an operation that had none yet
             values: dict[str, Any] = {"unit": metric.unit, "description": metric.description}
             for name in ("value", "count", "bucket_counts", "explicit_bounds", "min", "max",
                          "scale", "zero_count", "positive"):  # fmt: skip

@@ -26,6 +26,7 @@ from qudag_otel._series.drains import before_collection
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, exported, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
+from qudag_otel.sdk.fast.births import Births
 from qudag_otel.sdk.fast.opening import open_timer, span_openers
 from qudag_otel.sdk.fast.operations import said, says_error
 from qudag_otel.sdk.fast.price import probe
@@ -117,8 +118,10 @@ class Engine:
             explicit_bucket_boundaries_advisory=list(m.OPERATION_DURATION.bounds),
         )
         self._bulk: BulkHistogram | None = None
+        self._births: Births | None = None
         try:
             self._bulk = BulkHistogram(meter_provider, histogram)
+            self._births = Births(self._bulk)
         except AttributeError as error:
             # Slower and otherwise the same: nobody has to do anything about it.
             _LOGGER.debug("this release of the SDK takes measurements one by one: %r", error)
@@ -148,6 +151,8 @@ class Engine:
         bind_with(self._bind)
 
     def _bind(self, site: Site) -> None:
+        if self._births is not None:
+            self._births.add(site)
         if site.options.spans and self._openers is None:
             plain.bind(site)
             return
@@ -204,6 +209,8 @@ class Engine:
     def drain_all(self) -> None:
         """Drain the records of all sites."""
         self._set_clock()
+        if self._births is not None:
+            self._births.deliver()
         for fast in self._sites():
             if fast.records:
                 self.drain(fast)
@@ -339,6 +346,8 @@ class Engine:
 
     def after_fork(self) -> None:
         """Start anew in a child process, whose sites are empty already."""
+        if self._births is not None:
+            self._births.again()
         self._draining = threading.Lock()
         self.finished = {True: 0, False: 0}
         self.drained_seconds = 0.0
