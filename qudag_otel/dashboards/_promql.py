@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WINDOW", "aggregate", "buckets", "chosen", "differs", "equals", "gauge", "narrowed",
-    "one_of", "portion", "quantile", "rate", "recorded", "select", "share",
+    "of_fleet", "one_of", "portion", "quantile", "rate", "recorded", "select", "share",
 ]  # fmt: skip
 
 WINDOW: Final = "$__rate_interval"
@@ -73,6 +73,11 @@ def _narrowing(labels: Iterable[str]) -> list[str]:
     """The matchers for what is chosen, of series with these labels; none if they are nobody's."""
     own = [_chosen(key.key) for key in _IDENTITY if key.key in labels]
     return [*map(_chosen, a.SCOPE), *own] if own else []
+
+
+def of_fleet(name: str, *matchers: str) -> str:
+    """Somebody else's series in the chosen environments, clusters and groups."""
+    return promql.select(name, *map(_chosen, a.SCOPE), *matchers)
 
 
 def select(metric: Metric, *matchers: str, suffix: str = "") -> str:

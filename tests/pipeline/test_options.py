@@ -110,12 +110,19 @@ def test_collector_shows_its_pipelines_on_loopback(options: Collector) -> None:
 def test_agent_measures_its_host(
     pipeline: Pipeline, collector_server: Callable[..., Collector]
 ) -> None:
-    """Disk, filesystem, network, memory and load, as series of the host, with labels as listed."""
+    """Disk, filesystem, network, memory and load, as series of the host, with labels as listed.
+
+    Dashboards tell by those of the fleet which machines are staging's.
+    """
+    fleet = {"deployment_environment_name": "staging", "cluster": "eu-1", "group": "edge"}
     collector_server(
         configs=[CONFIG / f"{name}.yaml" for name in ("common", "agent")],
         environment={
             **QUICK,
             "OTELCOL_HOST": "measured",
+            "OTELCOL_ENVIRONMENT": "staging",
+            "OTELCOL_CLUSTER": "eu-1",
+            "OTELCOL_GROUP": "edge",
             "OTELCOL_HOST_INTERVAL": "1s",
             "OTELCOL_GATEWAY_ENDPOINT": pipeline.otlp_http,
         },
@@ -126,9 +133,11 @@ def test_agent_measures_its_host(
             found = pipeline.prometheus.query(f'{metric}{{job="qudag-host",instance="measured"}}')
             assert found, metric.name
             assert set(metric.labels) <= set(found[0].labels)
+            assert fleet.items() <= found[0].labels.items()
         [agent] = pipeline.prometheus.query(
             'otelcol_process_uptime_seconds_total{job="qudag-agent",instance="measured"}'
         )
         assert agent.value > 0
+        assert fleet.items() <= agent.labels.items()
 
     eventually(measured)

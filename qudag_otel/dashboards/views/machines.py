@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from qudag_otel._query import promql
+from qudag_otel.catalogue import attributes as a
 from qudag_otel.dashboards import _external as x
-from qudag_otel.dashboards._promql import WINDOW
+from qudag_otel.dashboards._promql import WINDOW, of_fleet
 from qudag_otel.dashboards._view import Query, View
 
+_HOST: Final = (*a.SCOPE, "instance")
+"""A machine: hosts of one name may be in several environments."""
 _NO_AGENT: Final = "No agent reports a host: run a Collector with agent.yaml there."
 
 
 def _rate(metric: x.External, *keep: str) -> str:
-    return promql.aggregate("sum", ("instance", *keep), promql.rate(metric.name, WINDOW))
+    rates = promql.rate(of_fleet(metric.name), WINDOW)
+    return promql.aggregate("sum", (*_HOST, *keep), rates)
+
+
+def _most(metric: x.External, *keep: str, where: str = "") -> str:
+    series = of_fleet(metric.name, *([where] if where else []))
+    return promql.aggregate("max", (*_HOST, *keep), series)
 
 
 FILESYSTEMS: Final = View(
@@ -24,7 +33,7 @@ FILESYSTEMS: Final = View(
     ),
     queries=(
         Query(
-            expression=f"max by (instance, mountpoint) ({x.FILESYSTEM_USED})",
+            expression=_most(x.FILESYSTEM_USED, "mountpoint"),
             legend="{{instance}} {{mountpoint}}",
         ),
     ),
@@ -98,7 +107,7 @@ LOAD: Final = View(
     ),
     queries=(
         Query(
-            expression=(f"max by (instance) ({x.HOST_LOAD}) / max by (instance) ({x.HOST_CORES})"),
+            expression=f"{_most(x.HOST_LOAD)} / {_most(x.HOST_CORES)}",
             legend="{{instance}}",
         ),
     ),
@@ -113,7 +122,7 @@ MEMORY: Final = View(
     ),
     queries=(
         Query(
-            expression=f'max by (instance) ({x.HOST_MEMORY}{{state="used"}})',
+            expression=_most(x.HOST_MEMORY, where='state="used"'),
             legend="{{instance}}",
         ),
     ),
