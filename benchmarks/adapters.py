@@ -13,9 +13,11 @@ import functools
 import multiprocessing
 import queue
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,12 +106,117 @@ def asyncpg_acquire(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[
     return lambda: runner.run(query()), 40
 
 
+def psycopg_connection(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], object], int]:
+    from psycopg_pool import ConnectionPool
+
+    place = f"host=127.0.0.1 port={ports['postgresql']} user=tester dbname=postgres"
+    pool = stack.enter_context(ConnectionPool(place, min_size=1, max_size=1, open=True))
+    pool.wait(60)
+
+    def ask() -> None:
+        with pool.connection() as connection:
+            connection.execute("select 1")
+
+    return ask, 300
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def served(ready: Any, stop: Any) -> None:
+    """In a process of its own, whose CPU time is not counted."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ready.put(server.server_port)
+        stop.wait()
+        server.shutdown()
+
+
+def web(stack: ExitStack) -> str:
+    context = multiprocessing.get_context("spawn")
+    ready, stop = context.Queue(), context.Event()
+    process = context.Process(target=served, args=(ready, stop), daemon=True)
+    process.start()
+    stack.callback(process.join)
+    stack.callback(stop.set)
+    return f"http://127.0.0.1:{ready.get(timeout=60)}/"
+
+
+def httpx_get(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], object], int]:
+    import httpx
+
+    url = web(stack)
+    client = stack.enter_context(httpx.Client())
+    return lambda: client.get(url), 300
+
+
+def aiohttp_get(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], object], int]:
+    import aiohttp
+
+    url = web(stack)
+    runner = stack.enter_context(asyncio.Runner())
+
+    async def opened() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession()
+
+    session = runner.run(opened())
+    stack.callback(lambda: runner.run(session.close()))
+
+    async def get() -> None:
+        for _ in range(10):
+            async with session.get(url) as response:
+                await response.read()
+
+    return lambda: runner.run(get()), 30
+
+
+def celery_send(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], object], int]:
+    import celery
+
+    app = celery.Celery("shop", broker="memory://")
+    stack.callback(app.close)
+
+    @app.task(name="shop.charge")  # type: ignore[untyped-decorator]
+    def charge(order: int) -> None:
+        pass
+
+    return lambda: charge.delay(7), 300
+
+
+def asyncio_tasks(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], object], int]:
+    runner = stack.enter_context(asyncio.Runner())
+
+    async def nothing() -> None:
+        pass
+
+    async def many() -> None:
+        for _ in range(100):
+            await asyncio.create_task(nothing())
+
+    return lambda: runner.run(many()), 50
+
+
 CASES: dict[str, tuple[str, str, Case, int]] = {
     "cachetools": ("CachetoolsInstrumentor", "a look-up", cachetools_get, 1),
     "lru_cache": ("LruCacheInstrumentor", "a call that is remembered", lru_call, 1),
     "sqlalchemy": ("SqlalchemyPoolInstrumentor", "connect and close", sqlalchemy_connect, 1),
     "redis": ("RedisPoolInstrumentor", "one GET", redis_get, 1),
     "asyncpg": ("AsyncpgPoolInstrumentor", "acquire, `select 1`, release", asyncpg_acquire, 10),
+    "psycopg_pool": ("PsycopgPoolInstrumentor", "connection, `select 1`", psycopg_connection, 1),
+    "httpcore": ("HttpcorePoolInstrumentor", "one GET of httpx", httpx_get, 1),
+    "aiohttp": ("AiohttpConnectorInstrumentor", "one GET", aiohttp_get, 10),
+    "celery": ("CeleryTaskInstrumentor", "delay, broker in memory", celery_send, 1),
+    "asyncio": ("AsyncioInstrumentor", "create a task, await it", asyncio_tasks, 100),
     "concurrent_futures": ("ExecutorInstrumentor", "submit and result", executor_task, 1),
     "multiprocessing": ("ProcessPoolInstrumentor", "apply", process_task, 1),
     "queues": ("QueueInstrumentor", "put and get", queue_pass, 1),

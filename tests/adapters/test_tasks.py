@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import logging
 import multiprocessing
 import queue
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import celery
 import pytest
+from opentelemetry.instrumentation.qudag.adapters.asyncio import AsyncioInstrumentor
 from opentelemetry.instrumentation.qudag.adapters.celery import CeleryTaskInstrumentor
 from opentelemetry.instrumentation.qudag.adapters.concurrent_futures import ExecutorInstrumentor
 from opentelemetry.instrumentation.qudag.adapters.multiprocessing import ProcessPoolInstrumentor
@@ -109,6 +111,96 @@ def test_what_waits_in_queues_is_read(telemetry: Captured, watched: Any) -> None
     orders.get()
     del more
     assert telemetry.value(DEPTH, queue_type="orders") == 2
+
+
+async def waits(number: int) -> int:
+    """End as the number says."""
+    await asyncio.sleep(0)
+    if number == 1:
+        raise TimeoutError
+    return fails(number)
+
+
+def ended(telemetry: Captured, kind: str) -> dict[str, float]:
+    """How many tasks of a kind ended, by status."""
+    points = telemetry.points(COMPLETED)
+    return {
+        str(one.labels["status"]): one.value for one in points if one.labels["task_type"] == kind
+    }
+
+
+@pytest.mark.parametrize("watched", [AsyncioInstrumentor], indirect=True)
+def test_tasks_of_asyncio_end_as_they_do(telemetry: Captured, watched: Any) -> None:
+    """By what they run; those that are not done are seen meanwhile, and none is kept alive."""
+    assert watched is not None
+
+    async def load() -> None:
+        tasks = [asyncio.create_task(waits(number)) for number in range(7)]
+        endless = [asyncio.create_task(asyncio.Event().wait()) for _ in range(2)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waits(2))
+        assert len(await asyncio.gather(*tasks, return_exceptions=True)) == 7
+        assert telemetry.value(DEPTH, queue_type="asyncio") == 3
+        endless.pop().cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert telemetry.value(DEPTH, queue_type="asyncio") == 2
+
+    asyncio.run(load())
+    assert telemetry.value(DEPTH, queue_type="asyncio") == 0
+    assert telemetry.value(CREATED, task_type="waits") == 8
+    assert ended(telemetry, "waits") == {"success": 4, "failure": 3, "timeout": 1}
+    assert ended(telemetry, "Event.wait") == {"cancelled": 2}
+    assert telemetry.value(LATENCY, task_type="waits") == 8
+
+
+@pytest.mark.parametrize("watched", [AsyncioInstrumentor], indirect=True)
+def test_asyncio_tells_still_of_an_error_that_nobody_saw(telemetry: Captured, watched: Any) -> None:
+    """A look at how a task ended is not taken for the program's own."""
+    assert watched is not None
+    told: list[str] = []
+
+    async def load() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        task = asyncio.create_task(waits(0))
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+
+    asyncio.run(load())
+    assert told == ["Task exception was never retrieved"]
+
+
+@pytest.mark.parametrize("watched", [AsyncioInstrumentor], indirect=True)
+def test_late_loops_are_told_whoever_runs_them(telemetry: Captured, watched: Any) -> None:
+    """One that begins, and one that runs already; none after its end, and once each."""
+
+    def late() -> float:
+        lag = "qudag.eventloop.lag"
+        try:
+            return telemetry.value(lag)
+        except AssertionError:  # none yet
+            return 0
+
+    async def held() -> None:
+        before = late()
+        while late() == before:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+        assert list(watched.loops) == [asyncio.get_running_loop()]
+
+    async def there_before() -> None:
+        watched.uninstrument()
+        await asyncio.sleep(0)
+        assert list(watched.loops) == []
+        watched.instrument()
+        watched.watch(asyncio.get_running_loop(), interval=0.01)
+        await held()
+
+    asyncio.run(held())
+    assert list(watched.loops) == []
+    asyncio.run(there_before())
+    assert list(watched.loops) == []
 
 
 @pytest.fixture
