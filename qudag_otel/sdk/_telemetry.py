@@ -235,6 +235,7 @@ class Telemetry:
                 str(attributes.get(identity.NODE_ATTRIBUTE, "")),
             ),
             settings[v.PROMETHEUS_WEB_CONFIG],
+            settings[v.PROMETHEUS_TOKEN],
             shared=not self.arguments.get("prometheus_alone"),
         )
 

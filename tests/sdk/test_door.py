@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import bcrypt
 import pytest
 
+from qudag_otel import configure
+from qudag_otel._redact import MASK, mask, texts
 from qudag_otel.sdk.prometheus import server
 from qudag_otel.sdk.prometheus.endpoint import Endpoint
 from qudag_otel.sdk.prometheus.reader import PrometheusReader
@@ -35,12 +37,12 @@ def endpoint() -> Iterator[Endpoint]:
     yield from serving("")
 
 
-def serving(web_config: str) -> Iterator[Endpoint]:
-    """The same, with a web configuration."""
+def serving(web_config: str, token_file: str = "") -> Iterator[Endpoint]:
+    """The same, with a web configuration and the file of a token."""
     reader = PrometheusReader()
     source = provider(reader)
     source.get_meter("t").create_counter("c").add(1)
-    made = Endpoint(reader, "127.0.0.1", 0, "t", web_config)
+    made = Endpoint(reader, "127.0.0.1", 0, "t", web_config, token_file)
     made.start()
     yield made
     made.close()
@@ -274,3 +276,91 @@ def test_web_configuration_is_read_again_when_it_changes(tmp_path: Path) -> None
         file.write_text(broken, encoding="utf-8")
         assert admits("two")
         assert not admits("one")
+
+
+# -- a bearer token
+
+
+@pytest.fixture
+def learned() -> Iterator[None]:
+    """Tokens that were learned as secrets are forgotten."""
+    yield
+    texts.reset()
+
+
+def bearer(token: str, scheme: str = "Bearer") -> str:
+    """The headers of a request with a token."""
+    return f"Host: localhost\r\nAuthorization: {scheme} {token}\r\n"
+
+
+@pytest.mark.usefixtures("learned")
+def test_token_opens_the_door_and_changes_with_its_file(tmp_path: Path) -> None:
+    """Within one connection, too; what cannot be read leaves it as it was."""
+    file = tmp_path / "token"
+    file.write_text("tok-one-1234\n", "utf-8")
+    for endpoint in serving("", str(file)):
+        for headers, status in (
+            (bearer("tok-one-1234"), 200),
+            (bearer("tok-one-1234", "bearer"), 200),
+            (bearer("tok-one-1234", "Basic"), 401),
+            (bearer("tok-one-123"), 401),
+            (bearer("tok-one-12345"), 401),
+            (bearer(""), 401),
+            (bearer("t\u00f6k"), 401),
+            ("Host: localhost\r\n", 401),
+        ):
+            assert ask(endpoint, get(headers))[0] == status, headers
+        refused = ask(endpoint, get())[1]
+        assert b'WWW-Authenticate: Bearer realm="metrics"\r\n' in refused
+        assert b"tok-one" not in refused
+        with closing(http.client.HTTPConnection(*address(endpoint), timeout=10)) as client:
+
+            def status_of(token: str) -> int:
+                client.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+                answer = client.getresponse()
+                answer.read()
+                return answer.status
+
+            assert status_of("tok-one-1234") == 200
+            (tmp_path / "next").write_text("tok-two-1234", "utf-8")
+            os.utime(tmp_path / "next", ns=(0, file.stat().st_mtime_ns))  # another file by its node
+            (tmp_path / "next").replace(file)
+            assert [status_of(one) for one in ("tok-one-1234", "tok-two-1234")] == [401, 200]
+            for broken in ("", "two words", "\ud800"):
+                file.write_bytes(broken.encode("utf-8", "surrogatepass"))
+                assert status_of("tok-two-1234") == 200
+                assert status_of("") == 401
+            file.unlink()
+            assert status_of("tok-two-1234") == 200
+    assert mask("sent tok-two-1234 along") == f"sent {MASK} along"
+
+
+@pytest.mark.usefixtures("learned")
+def test_token_and_user_open_the_same_door(tmp_path: Path) -> None:
+    """Either will do, and a refusal names both."""
+    (tmp_path / "token").write_text("tok-one-1234", "utf-8")
+    hashed = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)).decode()
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ada: {hashed}}}", "utf-8")
+    door = Door("127.0.0.1", str(tmp_path / "web.yml"), str(tmp_path / "token"))
+    coded = base64.b64encode(b"ada:sesame").decode()
+    assert door.admits(f"Basic {coded}")
+    assert door.admits("Bearer tok-one-1234")
+    assert not door.admits(f"Bearer {coded}")
+    assert not door.admits("")
+    assert door.challenge == 'Basic realm="metrics", Bearer realm="metrics"'
+
+
+@pytest.mark.parametrize("content", [None, "", "\n", "two words", "t\u00f6k", "\x00"])
+def test_token_file_without_a_token_never_opens_the_door(
+    tmp_path: Path, content: str | None
+) -> None:
+    """It is an error that names the variable and the file, and not what is in it."""
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError, match="QUDAG_PROMETHEUS_TOKEN_FILE=") as refused:
+        Door("127.0.0.1", token_file=str(file))
+    assert "words" not in str(refused.value)
+    environ = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "0"}
+    with pytest.raises(ConfigurationError, match="QUDAG_PROMETHEUS_TOKEN_FILE"):
+        configure(environ={**environ, "QUDAG_PROMETHEUS_TOKEN_FILE": str(file)})

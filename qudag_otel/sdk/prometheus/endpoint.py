@@ -34,6 +34,7 @@ class Endpoint:
         port: The port to bind; 0 for one that the system picks.
         service: What the workers of one service have in common.
         web_config: Prometheus' web configuration file; empty for none.
+        token_file: The file of a bearer token; empty for none.
         shared: Whether other workers than this process's children may have the port; if not, a
             port that is taken is an error.
 
@@ -48,6 +49,7 @@ class Endpoint:
         port: int,
         service: str,
         web_config: str = "",
+        token_file: str = "",
         *,
         shared: bool = True,
     ) -> None:
@@ -56,7 +58,7 @@ class Endpoint:
         self._service = service if shared else f"{service}\n{os.getpid()}"
         self._shared_port = shared
         self._reader = reader
-        self._door = Door(host, web_config)
+        self._door = Door(host, web_config, token_file)
         self._listener: Listener | None = None
         self._loop = Loop("qudag-otel-prometheus")
         try:

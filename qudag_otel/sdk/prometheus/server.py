@@ -126,7 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not door.knows(host) and not (self.request_version == "HTTP/1.0" and not host):
             self._say(HTTPStatus.MISDIRECTED_REQUEST, door.remedy)
         elif not door.admits(self.headers.get("Authorization", "")):
-            self._say(HTTPStatus.UNAUTHORIZED, "a user and a password are asked for")
+            self._say(
+                HTTPStatus.UNAUTHORIZED,
+                f"credentials are asked for: {door.challenge}",
+                {"WWW-Authenticate": door.challenge},
+            )
         elif target.path != PATH:
             self._say(HTTPStatus.NOT_FOUND, f"see {PATH}")
         else:
@@ -168,10 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _say(self, status: HTTPStatus, text: str, headers: dict[str, str] | None = None) -> None:
-        headers = headers or {}
-        if status is HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = 'Basic realm="metrics"'
-        self._answer(status, _TEXT, f"{text}\n".encode(), headers)
+        self._answer(status, _TEXT, f"{text}\n".encode(), headers or {})
 
     def _answer(
         self, status: HTTPStatus, content_type: str, body: bytes, headers: dict[str, str]

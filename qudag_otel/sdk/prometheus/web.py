@@ -1,4 +1,4 @@
-"""Who may scrape /metrics: by the name it is asked for, by TLS, by a user and a password.
+"""Who may scrape /metrics: by the name it is asked for, by TLS, by a user or by a token.
 
 The file is Prometheus' web configuration, as exporters take it with `--web.config.file`.
 Source: github.com/prometheus/exporter-toolkit, docs/web-configuration.md.
@@ -15,6 +15,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel.sdk.prometheus.bearer import Stamp, Token, stamp_of
 from qudag_otel.sdk.settings import variables as v
 from qudag_otel.sdk.settings.errors import ConfigurationError
 
@@ -41,19 +42,21 @@ class Door:
     Args:
         host: The address that is bound.
         file: Prometheus' web configuration; empty for none.
+        token_file: Has a bearer token, which serves as well as a user; empty for none.
 
     Raises:
-        ConfigurationError: The file cannot be used.
+        ConfigurationError: A file cannot be used.
     """
 
-    def __init__(self, host: str, file: str = "") -> None:
+    def __init__(self, host: str, file: str = "", token_file: str = "") -> None:
         self._host = host.lower()
         self._loopback = _is_loopback(host)
         self._file = file
         self._users: Mapping[str, str] = {}
         self._tls: ssl.SSLContext | None = None
         self._files: list[Path] = []
-        self._stamp: list[int] = []
+        self._stamps: list[Stamp] = []
+        self._token = Token(token_file) if token_file else None
         self._admitted: set[bytes] = set()
         self._nobody = ""
         self.remedy = f"/metrics is bound to {host}: ask for it by that name, or bind {_ANY}"
@@ -65,6 +68,12 @@ class Door:
         """How it is spoken to."""
         return "https" if self._tls else "http"
 
+    @property
+    def challenge(self) -> str:
+        """What a request without credentials is told to bring, as WWW-Authenticate names it."""
+        asked = {"Basic": self._users, "Bearer": self._token}
+        return ", ".join(f'{scheme} realm="metrics"' for scheme, one in asked.items() if one)
+
     def _load(self) -> None:
         try:
             yaml: Any = importlib.import_module("yaml")
@@ -74,6 +83,7 @@ class Door:
                 self._file, f"needs the package {error.name}", "Install qudag-otel[web-config]."
             ) from error
         try:
+            stamps = [stamp_of(Path(self._file))]
             content: dict[str, Any] = yaml.safe_load(Path(self._file).read_text("utf-8")) or {}
             told: dict[str, str] = content.get("tls_server_config") or {}
             users: dict[str, str] = content.get("basic_auth_users") or {}
@@ -84,6 +94,7 @@ class Door:
                 self._bcrypt.checkpw(b"", hashed.encode())
             folder = Path(self._file).parent
             named = {key: folder / told[key] for key in _FILE_KEYS if told.get(key)}
+            stamps += map(stamp_of, named.values())
             tls = _context(told, named) if told else None
         except (OSError, ValueError, KeyError, AttributeError, TypeError, yaml.YAMLError) as error:
             if isinstance(error, ConfigurationError):
@@ -95,17 +106,14 @@ class Door:
         # All at once: a file that is wrong in its second half must not open the door.
         self._users, self._tls, self._files = users, tls, [Path(self._file), *named.values()]
         self._nobody = next(iter(users.values()), "")
-        self._stamp = self._changed()
+        self._stamps = stamps
         self._admitted = set()
-
-    def _changed(self) -> list[int]:
-        return [file.stat().st_mtime_ns for file in self._files]
 
     def tls(self) -> ssl.SSLContext | None:
         """How the next connection is encrypted; files that changed are read again."""
         if self._file:
             try:
-                if self._changed() != self._stamp:
+                if [stamp_of(file) for file in self._files] != self._stamps:
                     self._load()
             except (OSError, ConfigurationError):
                 pass  # half-written, perhaps: as before, until it can be read
@@ -124,11 +132,13 @@ class Door:
         return name in {"localhost", self._host} or _is_loopback(name)
 
     def admits(self, authorization: str) -> bool:
-        """Whether an Authorization header names a user with the right password."""
-        if not self._users:
+        """Whether an Authorization header has a user with the right password, or the token."""
+        if not self._users and self._token is None:
             return True
         scheme, _, coded = authorization.partition(" ")
-        if scheme.lower() != "basic":
+        if scheme.lower() == "bearer":
+            return self._token is not None and self._token.admits(coded)
+        if scheme.lower() != "basic" or not self._users:
             return False
         # To hash a password takes as long as it is meant to: once for each that was right.
         seen = hashlib.sha256(coded.encode()).digest()

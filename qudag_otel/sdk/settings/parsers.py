@@ -222,7 +222,7 @@ def endpoint(raw: str) -> str:
 def readable_file(raw: str) -> str:
     path = raw.strip()
     if not os.path.isfile(path) or not os.access(path, os.R_OK):  # noqa: PTH113 - as given, no Path
-        raise Rejected("no readable file", "Set it to the path of a PEM file that exists")
+        raise Rejected("no readable file", "Set it to the path of a file that exists")
     return path
 
 

@@ -240,6 +240,14 @@ PROMETHEUS_WEB_CONFIG: Final = _variable(
     ),
     PROMETHEUS,
 )  # fmt: skip
+PROMETHEUS_TOKEN: Final = _variable(
+    "QUDAG_PROMETHEUS_TOKEN_FILE", p.readable_file, "", "",
+    (
+        "The file of a bearer token that a scraper must send, or a user of the web configuration; "
+        "read again when it changes."
+    ),
+    PROMETHEUS,
+)  # fmt: skip
 
 # --- Metrics
 METRIC_EXPORT_INTERVAL: Final = _variable(
