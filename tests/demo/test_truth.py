@@ -102,7 +102,8 @@ def test_metric_of_a_run_changes(metric: Metric, recorded: Recorded) -> None:
         for sample in recorded.summary["reported"].get(name, [])
         if not CONSTANT & set(sample["labels"].items())
     }
-    assert len(values) > 1
+    # A machine with other work beside may be busy with all it has, from the first to the last look.
+    assert len(values) > 1 or (metric is m.CPU_USAGE and values == {100.0})
 
 
 def test_measured_gauges_of_a_run_are_near_the_nodes_own_measurement(recorded: Recorded) -> None:

@@ -49,6 +49,7 @@ def beside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(wheel, tmp_path_factory.mktemp("beside")).python.parent
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", PAGES, ids=place)
 def test_page_shows_what_it_says(
     page: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -92,7 +93,7 @@ def _typed(commands: list[str], folder: Path, programs: Path, ports: dict[str, s
             start_new_session=True,
         )
     try:
-        ended = shell.wait(60)
+        ended = shell.wait(150)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGTERM)

@@ -21,6 +21,7 @@ from qudag_otel.sdk.export.exporting import Exporting
 from qudag_otel.sdk.export.failures import Failure, NotDelivered
 from qudag_otel.sdk.export.ledger import Tally
 from qudag_otel.sdk.export.worker import Due, Worker
+from qudag_otel.sdk.fast.engine import Engine
 from tests.sdk import programs
 from tests.sdk.receiver import Receiver, eventually
 from tests.sdk.test_otlp import environment
@@ -358,8 +359,9 @@ def test_full_queue_in_an_outage_keeps_to_its_limit(receiver: Receiver) -> None:
     reset()
 
 
+@pytest.mark.parametrize("taken", ["before the flush", "ahead of its count", "ahead of its fetch"])
 def test_flush_waits_for_spans_that_a_collection_of_metrics_has_in_hand(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    taken: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """True means that they were sent, also when another thread drained their call site."""
     handing, go_on = threading.Event(), threading.Event()
@@ -381,8 +383,23 @@ def test_flush_waits_for_spans_that_a_collection_of_metrics_has_in_hand(
 
     work()
     collecting = threading.Thread(target=reader.get_metrics_data)
-    collecting.start()
-    assert handing.wait(20)
+
+    def collect() -> None:
+        collecting.start()
+        assert handing.wait(20)
+
+    if taken == "before the flush":
+        collect()
+    else:
+        step = "waiting" if taken == "ahead of its count" else "fetch"
+        original = getattr(Engine, step)
+
+        def late(self: Engine, *arguments: int) -> Any:
+            if collecting.ident is None:
+                collect()
+            return original(self, *arguments)
+
+        monkeypatch.setattr(Engine, step, late)
     flushed: list[bool] = []
     flushing = threading.Thread(target=lambda: flushed.append(telemetry.force_flush(20)))
     flushing.start()

@@ -44,15 +44,11 @@ class Source(Protocol):
         ...
 
     def waiting(self) -> int:
-        """How many wait."""
-        ...
-
-    def settle(self) -> None:
-        """Wait until what others are fetching is in the queue."""
+        """How many wait, once what others are fetching is in the queue."""
         ...
 
     def fetch(self, most: int) -> bool:
-        """Put at most so many into the queue; whether more wait."""
+        """Put at most so many into the queue, behind what others fetch; whether more wait."""
         ...
 
     def rest(self) -> bool:
@@ -159,8 +155,9 @@ class Batches(Generic[T]):
         return self.export.outage.failing
 
     def __len__(self) -> int:
-        source = self._source
-        return self._queued + (source.waiting() if source is not None else 0)
+        # In this order: what is fetched in between is counted twice, rather than not at all.
+        waiting = 0 if self._source is None else self._source.waiting()
+        return waiting + self._queued
 
     @property
     def _queued(self) -> int:
@@ -194,9 +191,6 @@ class Batches(Generic[T]):
         everything = due is not Due.LOOK
         if everything:
             self._armed = False
-            if self._source is not None:
-                # A collection of metrics drains, too: what it has in hand counts as recorded.
-                self._source.settle()
         self.export.outage.dropping(self.limit)
         out_of_time = time.monotonic() + self._timeout
         ahead = len(self)  # what comes while it works goes with a later batch

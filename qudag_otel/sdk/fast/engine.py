@@ -7,6 +7,7 @@ bulk, sampled spans to the export queue.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -33,7 +34,7 @@ from qudag_otel.sdk.fast.price import probe
 from qudag_otel.sdk.fast.site import RECORDS_LIMIT, FastSite, context_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import SpanProcessor
@@ -142,7 +143,7 @@ class Engine:
         self._stop()
         bind_with(plain.bind)
         self.drain_all()
-        self.settle()
+        self.waiting()  # for what another thread has in hand
 
     def leave_spans(self, reason: str) -> None:
         """Give spans back to the SDK: somebody wants to see them start and end."""
@@ -221,20 +222,22 @@ class Engine:
             # Only when the system's clock was set: spans of one trace keep their order otherwise.
             self._offset = offset
 
-    def drain(self, fast: FastSite, most: int | None = None) -> None:
-        """Move a site's finished calls into the histogram and the export queue.
-
-        Args:
-            fast: The site.
-            most: Of how many calls at most.
-        """
-        draining = self._draining
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[bool]:
+        """While nobody else drains; what somebody has in hand is handed on before."""
         # Bounded: a destructor may run, and wait for this, inside of a drain of its own thread.
-        if draining.acquire(timeout=_PATIENCE_SECONDS):
-            try:
-                self._drain(fast, most)
-            finally:
-                draining.release()
+        alone = self._draining.acquire(timeout=_PATIENCE_SECONDS)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._draining.release()
+
+    def drain(self, fast: FastSite) -> None:
+        """Move a site's finished calls into the histogram and the export queue."""
+        with self._alone() as alone:
+            if alone:
+                self._drain(fast)
 
     def _drain(self, fast: FastSite, most: int | None = None) -> None:
         site, records = fast.site, fast.records
@@ -267,8 +270,9 @@ class Engine:
         self._listeners.append(listener)
 
     def waiting(self) -> int:
-        """How many finished calls with spans wait at their sites."""
-        return sum([len(fast.records) for fast in self._sites() if fast.site.options.spans])
+        """How many finished calls with spans wait at their sites, and in no other drain's hand."""
+        with self._alone():
+            return sum([len(fast.records) for fast in self._sites() if fast.site.options.spans])
 
     def in_flight(self) -> int:
         """How many calls with recorded spans are under way; 0 if not every one is sampled."""
@@ -276,27 +280,23 @@ class Engine:
             return 0
         return sum([s.site.in_flight() or 0 for s in self._sites() if s.site.options.spans])
 
-    def settle(self) -> None:
-        """Wait until a drain of another thread has handed on what it took."""
-        if self._draining.acquire(timeout=_PATIENCE_SECONDS):
-            self._draining.release()
-
     def fetch(self, most: int) -> bool:
         """Drain at most so many calls, site after site; whether more wait."""
         self._set_clock()
         sites = self._sites()
         moved = 0
-        for _ in range(len(sites)):
-            self._cursor = (self._cursor + 1) % len(sites)
-            fast = sites[self._cursor]
-            if not fast.site.options.spans:
-                continue
-            found = min(len(fast.records), most - moved)
-            if found:
-                self.drain(fast, found)
-                moved += found
-                if moved >= most:
-                    return True
+        with self._alone() as alone:
+            for _ in range(len(sites) if alone else 0):
+                self._cursor = (self._cursor + 1) % len(sites)
+                fast = sites[self._cursor]
+                if not fast.site.options.spans:
+                    continue
+                found = min(len(fast.records), most - moved)
+                if found:
+                    self._drain(fast, found)
+                    moved += found
+                    if moved >= most:
+                        return True
         return False
 
     def rest(self) -> bool:
