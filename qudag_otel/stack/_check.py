@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qudag_otel.stack import _files
+from qudag_otel.stack import _fast, _files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +82,7 @@ def check(folder: Path) -> Iterator[Finding]:
             yield Finding(Level.FAIL, f"{name} is missing: `qudag-otel stack export` writes it")
     changed: list[str] = []
     faults = 0
-    for name, content in _files.files().items():
+    for name, content in _fast.as_in(folder, _files.files()).items():
         path = folder / name
         if not path.is_file():
             continue  # told above, or left out by intent

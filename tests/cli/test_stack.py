@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from qudag_otel._query.promql import seconds
 from qudag_otel.cli import main
-from qudag_otel.stack import _files
+from qudag_otel.stack import _fast, _files
 from tests.servers.build import REPOSITORY, binary
 
 if TYPE_CHECKING:
@@ -99,11 +102,71 @@ def test_check_of_no_stack_says_how_to_get_one(
     assert "qudag-otel stack export" in capsys.readouterr().err
 
 
+def test_fast_profile_changes_every_number_that_it_names() -> None:
+    """What stands in the files once is what it replaces; a file that moved on fails here."""
+    files = _files.files()
+    for pattern, swaps in _fast.SWAPS.items():
+        names = fnmatch.filter(files, pattern)
+        assert names
+        for name in names:
+            for old, new in swaps:
+                assert files[name].decode().count(old) == 1, (name, old)
+                assert new in _fast.fast(files)[name].decode()
+
+
+def test_fast_profile_is_five_seconds_all_the_way(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Export, scrape, evaluation and panels; rules look back by an export and a batch."""
+    assert main(["stack", "export", "--dir", str(folder), "--fast", "--force"]) == 0
+    capsys.readouterr()
+    environ = dict(
+        line.split("=")
+        for line in (folder / ".env").read_text().splitlines()
+        if "=" in line[1:] and not line.startswith("#")
+    )
+    compose = (folder / "compose.yaml").read_text()
+    assert all(f"{name}:" in compose or f"${{{name}:-" in compose for name in environ)
+    config = yaml.safe_load((folder / "collector-config/backends/prometheus.yaml").read_text())
+    every = seconds(config["global"]["evaluation_interval"])
+    assert seconds(config["global"]["scrape_interval"]) == every == 5
+    assert seconds(environ["QUDAG_EXPORT_INTERVAL"]) == every
+    assert float(environ["OTEL_METRIC_EXPORT_INTERVAL"]) == 1000 * every
+    batch = 1  # second: OTELCOL_BATCH_TIMEOUT
+    assert seconds(config["global"]["rule_query_offset"]) > every + batch
+    slow = {
+        group["name"]
+        for path in (folder / "alerts/rules").glob("*.yaml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        if "interval" in group
+    }
+    assert "qudag-expected" in slow
+    assert all(name.startswith(("qudag-expected", "qudag-baselines-")) for name in slow)
+    for path in (folder / "grafana/dashboards").glob("*.json"):
+        board = json.loads(path.read_text())
+        (interval,) = [one for one in board["templating"]["list"] if one["name"] == "interval"]
+        assert interval["current"]["value"] == board["refresh"] == "5s"
+        assert "5s" in interval["query"].split(",")
+    code, found = check(folder, capsys)
+    assert (code, found["FAIL"]) == (0, [])
+    assert not [text for text in found["NOTE"] if "not as this version writes" in text]
+
+
+def test_fast_profile_is_not_the_charts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no Prometheus of its own."""
+    command = ["stack", "export", "--dir", str(tmp_path), "--format", "helm", "--fast"]
+    assert main(command) == 2
+    assert "--fast is of --format compose" in capsys.readouterr().err
+
+
 @pytest.mark.servers("prometheus", "alertmanager", "collector")
+@pytest.mark.parametrize("profile", [(), ("--fast",)])
 def test_check_asks_the_servers_that_are_installed(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], profile: tuple[str, ...]
 ) -> None:
     """Their own commands accept the files, and refuse a rule that is none."""
+    assert main(["stack", "export", "--dir", str(folder), "--force", *profile]) == 0
+    capsys.readouterr()
     (tmp_path / "bin").mkdir()
     for name in ("promtool", "amtool", "otelcol"):
         (tmp_path / "bin" / name).symlink_to(binary(name))

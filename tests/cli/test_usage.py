@@ -40,7 +40,7 @@ NAMED: Mapping[str, Sequence[str]] = {
     "explain": ("ALERT", "--node", "--swarm", "--match", "--at", "--json", "--prometheus",
                 "--jaeger", "--logs", "--histograms", "--prefix"),
     "stack": ("export", "check"),
-    "stack export": ("--dir", "--format", "--force", "--prefix"),
+    "stack export": ("--dir", "--format", "--force", "--fast", "--prefix"),
     "stack check": ("--dir",),
     "baseline": ("record", "check", "show"),
     "baseline record": ("--output", "--prometheus", "--end", "--node", "--swarm", "--match",

@@ -190,14 +190,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     parser.add_argument("--nodes", type=int, default=NODES, help="how many")
     parser.add_argument("--scale", type=float, default=SCALE, help="how quick; 1 is real time")
+    parser.add_argument("--minutes", type=int, help="how long each scene lasts, if not as written")
+    parser.add_argument("--every", type=float, default=Pace().every, help="seconds of evaluation")
+    parser.add_argument("--export", type=float, default=EXPORT, help="seconds between two exports")
     parser.add_argument("--scenes", default=",".join(SCENES), help="which, separated by commas")
     arguments = parser.parse_args()
-    scenes = {name: SCENES[name].minutes for name in arguments.scenes.split(",")}
-    pace = Pace(arguments.scale)
+    scenes = {
+        name: arguments.minutes or SCENES[name].minutes for name in arguments.scenes.split(",")
+    }
+    pace = Pace(arguments.scale, every=arguments.every, export=arguments.export)
     found, samples = measure(arguments.nodes, pace, scenes)
     text = markdown(arguments.nodes, pace, found, samples)
     print(text)  # noqa: T201 - what the command is for
-    if (arguments.nodes, len(scenes)) == (NODES, len(SCENES)):
+    as_written = arguments.minutes is None and pace == Pace(arguments.scale)
+    if as_written and (arguments.nodes, len(scenes)) == (NODES, len(SCENES)):
         DOCUMENT.write_text(replaced(DOCUMENT.read_text(), text))
     return 0
 

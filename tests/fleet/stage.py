@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from qudag_otel.alerts._model import Recorded, RuleFile
+    from qudag_otel.alerts._model import Recorded, RuleFile, RuleGroup
 
 EXPORT: Final = 60.0
 """Seconds of the fleet's time between two exports: OpenTelemetry's default."""
@@ -44,6 +44,8 @@ _LOOK_BACK: Final = 5 * _MINUTE
 """Prometheus' own, and how long it waits before it tells Alertmanager the same again."""
 _RESEND: Final = _MINUTE
 _BASELINES: Final = "baselines"
+_DRAWN: Final = "qudag-distributions"
+"""What the fast profile records with everything else."""
 _BATCH: Final = 20
 """Processes whose series come in one request, as behind one Collector."""
 
@@ -57,12 +59,14 @@ class Pace:
         every: seconds of the fleet between two evaluations; what one costs hardly depends on it.
         seldom: the same of the baselines, which are large.
         past: hours before the run of which there are recorded series.
+        export: seconds of the fleet between two exports: OpenTelemetry's default.
     """
 
     scale: float = 12.0
     every: float = 60.0
     seldom: float = 900.0
     past: int = 26
+    export: float = EXPORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +143,7 @@ class Stage:
             "scrape_interval": "10s",
             "scrape_timeout": "10s",
             "evaluation_interval": duration(self.pace.every / scale),
-            "rule_query_offset": duration(EXPORT / scale),
+            "rule_query_offset": duration(self._offset / scale),
         }
         return Prometheus(
             self._folder / "prometheus",
@@ -152,6 +156,11 @@ class Stage:
             ],
         )
 
+    @property
+    def _offset(self) -> float:
+        """How far rules look back: an export, and as much again of one that is made often."""
+        return min(2 * self.pace.export, EXPORT)
+
     def watch(self) -> None:
         """Load the rules; before, nothing is recorded that would make older samples too old."""
         files = map(self._paced, groups.rule_files())
@@ -161,12 +170,15 @@ class Stage:
 
     def _paced(self, file: RuleFile) -> RuleFile:
         """A file of which the baselines are evaluated less often, and nothing more often."""
-        slow = self.pace.seldom if file.name == _BASELINES else None
+        slow = self.pace.seldom if file.name == _BASELINES else _MINUTE
+
+        def interval(group: RuleGroup) -> float | None:
+            often = self.pace.export < EXPORT and group.name == _DRAWN
+            return None if often or not group.interval else max(slow, self.pace.every)
+
         return replace(
             file,
-            groups=tuple(
-                replace(group, interval=slow) if group.interval else group for group in file.groups
-            ),
+            groups=tuple(replace(group, interval=interval(group)) for group in file.groups),
         )
 
     def remember(self, nodes: Sequence[str], swarms: Sequence[str]) -> None:
@@ -215,10 +227,10 @@ class Stage:
         ordinary: list[float] = []
         daily: list[float] = []
         used, began = self._cpu(), time.monotonic()
-        for minute in range(minutes):
-            due = began + minute * EXPORT / scale
+        for number in range(round(minutes * EXPORT / self.pace.export)):
+            due = began + number * self.pace.export / scale
             time.sleep(max(0.0, due - time.monotonic()))
-            processes = exports(minute)
+            processes = exports(int(number * self.pace.export / EXPORT))
             now = time.time()
             for first in range(0, len(processes), _BATCH):
                 batch = [each.at(now) for each in processes[first : first + _BATCH]]
