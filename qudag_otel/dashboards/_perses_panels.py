@@ -22,6 +22,7 @@ from qudag_otel.dashboards._view import (
     Query,
     Shape,
     Source,
+    Step,
     TraceSearch,
 )
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qudag_otel._query.native import Turn
-    from qudag_otel.dashboards._view import Step, View
+    from qudag_otel.dashboards._view import View
 
 PROJECT: Final = "qudag"
 """The project that the dashboards belong to, and in which they link each other."""
@@ -164,15 +165,16 @@ def _heatmap(view: View) -> tuple[str, dict[str, Any]]:
 
 
 def _stat(view: View) -> tuple[str, dict[str, Any]]:
-    options: dict[str, Any] = {"calculation": _LATEST, "format": _format(view)}
     # One colour for all would be wrong where series differ in what is bad.
-    if view.steps and not view.series_steps:
-        first, *others = view.steps
-        options["thresholds"] = {
+    first, *others = (Step(None, EXPECTED),) if view.series_steps else view.steps
+    return "StatChart", {
+        "calculation": _LATEST,
+        "format": _format(view),
+        "thresholds": {
             "defaultColor": _COLORS[first.color],
             "steps": [{"value": step.value, "color": _COLORS[step.color]} for step in others],
-        }
-    return "StatChart", options
+        },
+    }
 
 
 def _bars(view: View) -> tuple[str, dict[str, Any]]:

@@ -157,13 +157,14 @@ def test_a_threshold_is_drawn_in_the_colour_of_its_bad_side() -> None:
             assert all(step["color"] not in {"#9e9e9e", "#388e3c"} for step in steps)
 
 
-def test_stats_whose_series_differ_in_what_is_bad_have_no_colour() -> None:
-    """Perses has one colour for all series of a stat: green would be a lie for some."""
+def test_stats_whose_series_differ_in_what_is_bad_are_grey() -> None:
+    """Perses has one colour for all series of a stat, green if none is said: a lie for some."""
     for uid, perses in PERSES.items():
         for grafana, panel in _pairs(DASHBOARDS[uid], perses):
             if grafana["type"] == "stat":
-                differing = bool(grafana["fieldConfig"]["overrides"])
-                assert ("thresholds" in panel["plugin"]["spec"]) != differing
+                thresholds = panel["plugin"]["spec"]["thresholds"]
+                grey = thresholds == {"defaultColor": "#757575", "steps": []}
+                assert grey == bool(grafana["fieldConfig"]["overrides"])
 
 
 @BY_UID
