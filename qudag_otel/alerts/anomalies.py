@@ -37,10 +37,13 @@ def _outside(name: str, tracked: b.Tracked, concern: str, words: str) -> AlertRu
     adaptive = tracked.adaptive_lower if below else tracked.adaptive_upper
     robust = tracked.robust_lower if below else tracked.robust_upper
     large = f"{tracked.median.name if below else x} > {number(FLOORS[name])}"
+    outside = f"{x} {sign} {robust.name}"
+    if below:  # the band of a day and a night may reach down to 0, and says nothing then
+        outside = f"({outside} or {x} and {robust.name} == 0)"
     return rule(
         name,
         concern,
-        f"{x} {sign} {adaptive.name} and {x} {sign} {robust.name} and {large}",
+        f"{x} {sign} {adaptive.name} and {outside} and {large}",
         f"{words}, {'less' if below else 'more'} than is usual at this hour and within the last"
         " day, for <duration>.",
     )

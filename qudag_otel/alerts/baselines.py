@@ -35,12 +35,15 @@ class Tracked:
         average: Its average over the last hour.
         yesterday: Its average over the hour around this time yesterday.
         last_week: The same, a week ago.
-        expected_low: The smaller of the two, or the one there is.
-        expected_high: The larger of the two, or the one there is.
+        two_weeks: The same, two weeks ago.
+        expected_low: The middle one of the three; the smaller of yesterday and last week, or the
+            one there is, within the first two weeks.
+        expected_high: The same with the larger.
         average_yesterday: What `average` was a day ago.
         average_last_week: What `average` was a week ago.
-        previous_low: The smaller of the two, or the one there is.
-        previous_high: The larger of the two, or the one there is.
+        average_two_weeks: What `average` was two weeks ago.
+        previous_low: Of these three, as `expected_low`.
+        previous_high: Of these three, as `expected_high`.
         noise: Its standard deviation within that hour yesterday.
         adaptive_lower: Lower end of what is usual at this time of the day.
         adaptive_upper: Upper end of it.
@@ -54,10 +57,12 @@ class Tracked:
     average: Recorded
     yesterday: Recorded
     last_week: Recorded
+    two_weeks: Recorded
     expected_low: Recorded
     expected_high: Recorded
     average_yesterday: Recorded
     average_last_week: Recorded
+    average_two_weeks: Recorded
     previous_low: Recorded
     previous_high: Recorded
     noise: Recorded
@@ -96,16 +101,21 @@ def track(base: Recorded) -> Tracked:
     last_week = recorded(
         "last_week", _hour(x, _WEEK - _HOUR / 2), "Hour around this time last week, average"
     )
-    around = (yesterday.name, last_week.name)
+    two_weeks = recorded(
+        "two_weeks",
+        _hour(x, 2 * _WEEK - _HOUR / 2),
+        "Hour around this time two weeks ago, average",
+    )
+    around = (yesterday.name, last_week.name, two_weeks.name)
     low = recorded(
         "expected_low",
-        _either("<", *around),
-        "Around this time, yesterday or last week, the smaller",
+        _middle("<", *around),
+        "Around this time, yesterday, last week and before, the middle or smaller",
     )
     high = recorded(
         "expected_high",
-        _either(">", *around),
-        "Around this time, yesterday or last week, the larger",
+        _middle(">", *around),
+        "Around this time, yesterday, last week and before, the middle or larger",
     )
     average_yesterday = recorded(
         "avg1h_yesterday", _hour(x, _DAY), "Average over an hour, a day ago"
@@ -113,7 +123,10 @@ def track(base: Recorded) -> Tracked:
     average_last_week = recorded(
         "avg1h_last_week", _hour(x, _WEEK), "Average over an hour, a week ago"
     )
-    hours = (average_yesterday.name, average_last_week.name)
+    average_two_weeks = recorded(
+        "avg1h_two_weeks", _hour(x, 2 * _WEEK), "Average over an hour, two weeks ago"
+    )
+    hours = (average_yesterday.name, average_last_week.name, average_two_weeks.name)
     noise = recorded(
         "noise",
         _hour(x, _DAY - _HOUR / 2, "stddev_over_time"),
@@ -133,19 +146,21 @@ def track(base: Recorded) -> Tracked:
         average=average,
         yesterday=yesterday,
         last_week=last_week,
+        two_weeks=two_weeks,
         expected_low=low,
         expected_high=high,
         average_yesterday=average_yesterday,
         average_last_week=average_last_week,
+        average_two_weeks=average_two_weeks,
         previous_low=recorded(
             "previous_low",
-            _either("<", *hours),
-            "Average over an hour, a day or a week ago, the smaller",
+            _middle("<", *hours),
+            "Average over an hour, a day and a week ago and before, the middle or smaller",
         ),
         previous_high=recorded(
             "previous_high",
-            _either(">", *hours),
-            "Average over an hour, a day or a week ago, the larger",
+            _middle(">", *hours),
+            "Average over an hour, a day and a week ago and before, the middle or larger",
         ),
         noise=noise,
         adaptive_lower=recorded(
@@ -177,18 +192,30 @@ def track(base: Recorded) -> Tracked:
 def _hour(series: str, back: float, function: str = "avg_over_time") -> str:
     """An hour that ended some seconds ago, if the series was there before that hour, too.
 
-    The first hour of a node is not what it usually does.
+    The first hour of a node is not what it usually does. What runs for less than an hour each night
+    was there the night before.
     """
-    before = duration(back + _HOUR)
+    before, day_before = duration(back + _HOUR), duration(back + _DAY)
     return (
         f"{function}({series}[1h] offset {duration(back)})"
-        f" and last_over_time({series}[1h] offset {before})"
+        f" and (last_over_time({series}[1h] offset {before})"
+        f" or last_over_time({series}[1h] offset {day_before}))"
     )
 
 
 def _either(comparison: str, first: str, second: str) -> str:
     """The smaller or larger of two values, or the one there is."""
     return f"({first} {comparison} {second}) or {second} or {first}"
+
+
+def _middle(comparison: str, yesterday: str, last_week: str, two_weeks: str) -> str:
+    """The middle one of three, so that one odd day is no measure: a Sunday, an outage, a holiday.
+
+    Without the third, the smaller or larger of the others.
+    """
+    low, high = _either("<", yesterday, last_week), _either(">", yesterday, last_week)
+    other = f"({high}) < {two_weeks} or {two_weeks}"
+    return f"({low}) > {two_weeks} or {other} or {_either(comparison, yesterday, last_week)}"
 
 
 def _width(deviation: Recorded, factor: float, centre: Recorded) -> str:

@@ -32,7 +32,7 @@ _WHOLE: Final = re.compile(
 )
 """Rules whose cases take hours of samples: broken as a whole, not in every small way."""
 
-_LONG: Final = {"History", "Outages"}
+_LONG: Final = {"Calendar", "History", "Outages"}
 """Days of samples: shown to no mutant."""
 
 _BATCH: Final = 24

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from qudag_otel.alerts.baselines import TRACKED, Tracked
-from tests.alerts.scenario import Case, Fires, Scenario, Series, gauge, joined, silent
+from tests.alerts.scenario import SCOPE, Case, Fires, Scenario, Series, gauge, joined, silent
 
 _STEP: Final = 300
 _HOUR: Final = 60
@@ -212,11 +212,14 @@ LOW: Final = _unusual(
         _low("usual_day", 45, 50, 40, 100),
         _low("edge_hour", 45, 45, 55, 100),
         _low("edge_day", 45, 50, 45, 100),
+        _low("day_and_night", 30, 50, 0, 70),
+        _low("night", 30, 20, 0, 70),
         _low("quiet", 1, 5, 5, 9.5),
         _low("exact", 1, 5, 5, 10),
         _low("busier", 1, 5, 5, 10.5),
     ),
     _rate("n1", "45", "less"),
+    _rate("day_and_night", "30", "less"),
     _rate("busier", "1", "less"),
 )
 
@@ -331,8 +334,10 @@ def _case(
     name: str,
     history: tuple[tuple[float | None, float], ...],
     expected: dict[str, float | None],
+    noon: int | None = None,
 ) -> Case:
-    """Baselines at noon of day 8, reckoned by hand; None means that there is none."""
+    """Baselines at noon of day 8, or another, reckoned by hand; None: there is none."""
+    at = noon or _NOON
     prefix = f"{tracked.base.level.prefix}:{tracked.base.subject}"
     labels = _labels(tracked)
     return Case(
@@ -340,7 +345,7 @@ def _case(
         series={f"{tracked.base.name}{{{labels}}}": gauge(*history, step=_STEP)},
         interval=_STEP,
         values={
-            (f"{prefix}:{operation}", f"{_NOON}m"): (
+            (f"{prefix}:{operation}", f"{at}m"): (
                 {} if value is None else {f"{prefix}:{operation}{{{labels}}}": value}
             )
             for operation, value in expected.items()
@@ -492,6 +497,65 @@ def _cases(tracked: Tracked) -> tuple[Case, ...]:
                 "robust_upper": 150.0,
             },
         ),
+        *(
+            _case(
+                tracked,
+                f"of three days the one in the middle counts: {yesterday:g} of yesterday,"
+                f" {last_week:g}, {two_weeks:g}",
+                ((two_weeks, 3 * _DAY), (last_week, 7 * _DAY), (yesterday, 5 * _DAY)),
+                {
+                    "yesterday": yesterday,
+                    "last_week": last_week,
+                    "two_weeks": two_weeks,
+                    "avg1h_two_weeks": two_weeks,
+                    **dict.fromkeys(
+                        ("expected_low", "expected_high", "previous_low", "previous_high"), 100.0
+                    ),
+                },
+                _NOON + 7 * _DAY,
+            )
+            for yesterday, last_week, two_weeks in (
+                (20.0, 100.0, 120.0),
+                (20.0, 120.0, 100.0),
+                (100.0, 120.0, 20.0),
+                (120.0, 20.0, 100.0),
+                (120.0, 100.0, 20.0),
+            )
+        ),
+        *(
+            _case(
+                tracked,
+                f"no yesterday: last week counts, whatever was before ({two_weeks:g})",
+                ((two_weeks, 3 * _DAY), (100.0, 7 * _DAY), (None, 4 * _DAY), (70.0, _DAY)),
+                {
+                    "yesterday": None,
+                    **dict.fromkeys(
+                        ("expected_low", "expected_high", "previous_low", "previous_high"), 100.0
+                    ),
+                },
+                _NOON + 7 * _DAY,
+            )
+            for two_weeks in (20.0, 120.0)
+        ),
+        _case(
+            tracked,
+            "the hour of two weeks ago was the first",
+            ((None, _DAY / 2 - 20), (100.0, 14 * _DAY + 30)),
+            {"last_week": 100.0, "two_weeks": None, "avg1h_two_weeks": None},
+            _NOON + 7 * _DAY,
+        ),
+        _case(
+            tracked,
+            "half an hour of each day, as a task of the night",
+            ((None, 12 * _HOUR - 15), *(((100.0, 30), (None, _DAY - 30)) * 8)),
+            {
+                "yesterday": 100.0,
+                "last_week": None,
+                "avg1h_yesterday": 100.0,
+                "previous_low": 100.0,
+                "previous_high": 100.0,
+            },
+        ),
         _case(
             tracked,
             "there was a last week, but no yesterday: no quartiles of a day either",
@@ -569,13 +633,97 @@ HISTORY: Final = Scenario(
                     '{alertname="MessageThroughputRegression",node_id="broken"}': 1,
                     '{alertname="UnusuallyLowThroughput",node_id="broken"}': 1,
                 },
+                # Two thirds of a day are no reason to find it usual: yesterday is the measure.
                 (_COUNT, f"{8 * 24 + 16}h"): {
                     '{alertname="MessageThroughputRegression",node_id="slower"}': 1,
                     '{alertname="MessageThroughputRegression",node_id="broken"}': 1,
+                    '{alertname="UnusuallyLowThroughput",node_id="broken"}': 1,
                 },
             },
         ),
     ),
 )
 
-SCENARIOS: Final = (THROUGHPUT, LATENCY, LOW, HIGH, CHUNKING, TASKS, CACHE, RECORDED, HISTORY)
+_QUARTER: Final = 15 * 60
+_MONDAY: Final = 14 * _DAY
+_SLOW: Final = (
+    f"count by (alertname, {', '.join(SCOPE)}, task_type)"
+    ' (ALERTS{alertstate="firing",concern="tasks"})'
+)
+_WEEK: Final = [*_days(100, 40, 5), *_days(20, 8, 2)]
+_NIGHTLY: Final[list[tuple[float | None, float]]] = [(None, 120), (10, 45), (None, _DAY - 165)]
+
+_CALENDAR: Final[dict[str, list[tuple[float | None, float]]]] = {
+    "weekly": [*_WEEK, *_WEEK, *_days(100, 40, 2)],
+    "lost on Monday": [*_WEEK, *_WEEK, *_days(30, 12, 2)],
+    "out on Sunday": [
+        (100, 13 * _DAY + 3 * _HOUR),
+        (0, 2 * _HOUR),
+        (100, 2 * _DAY),
+    ],
+    "out, and lost": [
+        (100, 13 * _DAY + 3 * _HOUR),
+        (0, 2 * _HOUR),
+        (100, 22 * _HOUR),
+        (40, _DAY),
+    ],
+}
+
+CALENDAR: Final = Scenario(
+    name="Calendar",
+    rules=("baselines", "alerts", "anomalies"),
+    interval=_QUARTER,
+    cases=(
+        Case(
+            name="three Mondays after Sundays, an outage yesterday at this hour, and nightly tasks",
+            series={
+                **{
+                    f'{_MESSAGES}:rate5m{{node_id="{node}"}}': gauge(*phases, step=_QUARTER)
+                    for node, phases in _CALENDAR.items()
+                },
+                **{
+                    f'{_TASKS}:p95_5m{{swarm_id="s1",task_type="{kind}"}}': gauge(
+                        *(_NIGHTLY * 14), (None, 120), (value, 45), (None, _DAY), step=_QUARTER
+                    )
+                    for kind, value in (("as ever", 10.0), ("slow", 20.0))
+                },
+            },
+            interval=_QUARTER,
+            values={
+                # The third Saturday, Sunday and Monday: no morning and no weekend is unusual.
+                **{
+                    (f'{_FIRING[:-1]},node_id="weekly"}}', f"{minute}m"): {}
+                    for day in (12, 13, 14)
+                    for minute in range(day * _DAY, day * _DAY + 13 * _HOUR, 60)
+                },
+                (_SLOW, f"{_MONDAY - _DAY + 150}m"): {},
+                # The last day has no more tasks of before than of now: its median says nothing.
+                (_SLOW, f"{_MONDAY + 150}m"): {
+                    '{alertname="LatencyRegression",task_type="slow"}': 1,
+                },
+                (_COUNT, f"{_MONDAY + 3 * _HOUR}m"): {
+                    '{alertname="MessageThroughputRegression",node_id="lost on Monday"}': 1,
+                    '{alertname="UnusuallyLowThroughput",node_id="lost on Monday"}': 1,
+                },
+                (_COUNT, f"{_MONDAY + 4 * _HOUR + 45}m"): {
+                    '{alertname="MessageThroughputRegression",node_id="lost on Monday"}': 1,
+                    '{alertname="UnusuallyLowThroughput",node_id="lost on Monday"}': 1,
+                    '{alertname="MessageThroughputRegression",node_id="out, and lost"}': 1,
+                },
+            },
+        ),
+    ),
+)
+
+SCENARIOS: Final = (
+    THROUGHPUT,
+    LATENCY,
+    LOW,
+    HIGH,
+    CHUNKING,
+    TASKS,
+    CACHE,
+    RECORDED,
+    HISTORY,
+    CALENDAR,
+)
