@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -58,10 +60,10 @@ def helm(*words: str) -> str:
     return ended.stdout
 
 
-def rendered(chart: Path, *values: str) -> Objects:
+def rendered(chart: Path, *values: str, release: str = "qudag") -> Objects:
     """Every object of the chart, by kind and name."""
     words = [word for value in values for word in ("--set", value)]
-    text = helm("template", "qudag", str(chart), "--namespace", "telemetry", *words)
+    text = helm("template", release, str(chart), "--namespace", "telemetry", *words)
     found = [one for one in yaml.safe_load_all(text) if one]
     named = {(one["kind"], one["metadata"]["name"]): one for one in found}
     assert len(named) == len(found)
@@ -147,6 +149,163 @@ def test_agents_choose_a_gateway_by_trace_only_where_there_are_several(chart: Pa
     stateful = rendered(chart)["StatefulSet", "qudag-gateway"]["spec"]
     assert stateful["serviceName"] == "qudag-gateway-peers"
     assert peers["selector"] == stateful["selector"]["matchLabels"]
+
+
+def operators_own(objects: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """What the types of Prometheus' operator make of objects; fields that they lack are errors."""
+    return subprocess.run(
+        [binary("kinds")],
+        input=yaml.safe_dump_all(objects),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.servers("kinds")
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_prometheus_operator_takes_its_objects(chart: Path, values: tuple[str, ...]) -> None:
+    """Decoded as it does, into its own Go types, with nothing left over."""
+    kinds = ("PrometheusRule", "ServiceMonitor")
+    found = [one for (kind, _), one in rendered(chart, *values).items() if kind in kinds]
+    done = operators_own(found)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.split()) == [f"monitoring.coreos.com/v1/{kind}" for kind in kinds]
+
+
+@pytest.mark.servers("kinds")
+@pytest.mark.parametrize(
+    ("kind", "name", "path", "field"),
+    [
+        ("PrometheusRule", "qudag-rules", ("spec", "groups", 0, "rules", 0), "exprs"),
+        ("ServiceMonitor", "qudag-applications", ("spec", "endpoints", 0), "intervall"),
+        ("ServiceMonitor", "qudag-applications", ("spec", "endpoints", 0), "honorLabels"),
+    ],
+)
+def test_prometheus_operator_refuses_what_is_misspelt(
+    chart: Path, kind: str, name: str, path: tuple[Any, ...], field: str
+) -> None:
+    """A field that it would ignore in a cluster, and a value of another type."""
+    wrong = rendered(chart)[kind, name]
+    place: Any = wrong
+    for step in path:
+        place = place[step]
+    place[field] = "x"
+    done = operators_own([wrong])
+    assert done.returncode == 1
+    assert field in done.stderr
+
+
+def fits(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a selector of labels alone chooses what has these; an empty one chooses all."""
+    assert selector.keys() <= {"matchLabels"}
+    return set(selector.get("matchLabels", {}).items()) <= set(labels.items())
+
+
+def templates(objects: Objects) -> dict[str, dict[str, Any]]:
+    """The pods of all workloads with their labels, by the workload's name."""
+    return {
+        name: one["spec"]["template"]
+        for (kind, name), one in objects.items()
+        if kind in {"DaemonSet", "StatefulSet"}
+    }
+
+
+def opened(template: dict[str, Any]) -> dict[str, int]:
+    """The ports of a pod, by name."""
+    (container,) = template["spec"]["containers"]
+    return {port["name"]: port["containerPort"] for port in container["ports"]}
+
+
+@pytest.mark.parametrize(
+    "release", ["qudag", "telemetry-of-the-northern-shops-and-all-their-nodes"]
+)
+def test_policies_choose_the_pods_and_open_the_ports_that_they_have(
+    chart: Path, release: str
+) -> None:
+    """One for each tier, that names ports of its pods; agents may send where gateways listen."""
+    objects = rendered(chart, release=release)
+    found = templates(objects)
+    policies = {
+        name: one["spec"] for (kind, name), one in objects.items() if kind == "NetworkPolicy"
+    }
+    chosen = {
+        name: [
+            pod
+            for pod, template in found.items()
+            if fits(policy["podSelector"], template["metadata"]["labels"])
+        ]
+        for name, policy in policies.items()
+    }
+    assert chosen == {name: [name] for name in found}
+    for name, policy in policies.items():
+        named = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+        assert named == set(opened(found[name]))
+    agent, gateway = sorted(found, key=lambda name: name.endswith("-gateway"))
+    listens, labels = opened(found[gateway]), found[gateway]["metadata"]["labels"]
+    (there,) = [rule for rule in policies[agent]["egress"] if "to" in rule]
+    assert [fits(peer["podSelector"], labels) for peer in there["to"]] == [True]
+    assert {port["port"] for port in there["ports"]} == {
+        listens[name] for name in ("otlp-grpc", "otlp-http")
+    }
+    (here,) = [rule for rule in policies[gateway]["ingress"] if "from" in rule]
+    labels = found[agent]["metadata"]["labels"]
+    assert [fits(peer["podSelector"], labels) for peer in here["from"]] == [True]
+    environment = {
+        one["name"]: one.get("value", "") for one in found[gateway]["spec"]["containers"][0]["env"]
+    }
+    backends = {
+        urlsplit(environment[f"OTELCOL_{signal}_ENDPOINT"]).port
+        for signal in ("TRACES", "METRICS", "LOGS")
+    }
+    allowed = {port["port"] for rule in policies[gateway]["egress"] for port in rule["ports"]}
+    assert backends <= allowed
+
+
+def resolved(objects: Objects, url: str, namespace: str = "telemetry") -> dict[str, Any]:
+    """The pod that a URL leads to, through a Service, from a pod of a namespace.
+
+    Raises:
+        KeyError: There is no such Service, or it has no such port.
+    """
+    address = urlsplit(url)
+    name, _, rest = str(address.hostname).partition(".")
+    service = objects["Service", name]
+    assert rest in {"", f"{service['metadata']['namespace']}.svc"}
+    assert rest or namespace == service["metadata"]["namespace"]
+    ports = {port["port"]: port["targetPort"] for port in service["spec"]["ports"]}
+    target = ports[address.port or 0]
+    (template,) = [
+        one
+        for one in templates(objects).values()
+        if service["spec"]["selector"].items() <= one["metadata"]["labels"].items()
+    ]
+    assert target in opened(template)
+    return template
+
+
+def test_endpoints_lead_through_services_to_pods_that_listen(chart: Path) -> None:
+    """What the operator injects and NOTES tell leads to an agent, and an agent's to a gateway."""
+    objects = rendered(chart, "instrumentation.enabled=true")
+    injected = objects["Instrumentation", "qudag-sdk"]["spec"]
+    agent = objects["DaemonSet", "qudag-agent"]["spec"]["template"]
+    gateway = objects["StatefulSet", "qudag-gateway"]["spec"]["template"]
+    assert resolved(objects, injected["exporter"]["endpoint"], namespace="shop") == agent
+    environment = {one["name"]: one.get("value") for one in agent["spec"]["containers"][0]["env"]}
+    assert resolved(objects, environment["OTELCOL_GATEWAY_ENDPOINT"]) == gateway
+    peers = f"http://{environment['OTELCOL_GATEWAYS']}:4317"
+    assert resolved(objects, peers) == gateway
+    protocols = {one["name"]: one.get("value") for one in injected["env"]}
+    assert protocols["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
+    assert injected["exporter"]["endpoint"].endswith(":4318")  # which speaks that
+    names = [one["name"] for one in injected["env"]]
+    uses = [
+        name for one in injected["env"] for name in re.findall(r"\$\((\w+)\)", one.get("value", ""))
+    ]
+    assert uses
+    for name in uses:  # Kubernetes puts in what stands before
+        assert names.index(name) < names.index("OTEL_RESOURCE_ATTRIBUTES")
 
 
 @pytest.mark.servers("prometheus")

@@ -114,6 +114,7 @@ RECIPES: dict[str, Recipe] = {
     "collector-scale": Recipe({"otelcol-scale": "."}, minutes=5, manifest=_SCALE_MANIFEST),
     "kafka": Recipe({"kafka": "."}, minutes=1),
     "helm": Recipe({"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=2),
+    "kinds": Recipe({"kinds": "."}, minutes=1),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
     "redis": Recipe({"redis-server": "redis-server"}, minutes=0, tool="apt"),
     "postgresql": Recipe({"postgres": "postgresql"}, minutes=0, tool="apt"),
@@ -137,7 +138,8 @@ def binary(name: str) -> Path:
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
             "victoria-logs", "victoria-metrics", "telemetrygen", "compose", "otelcol-scale",
-            "redis-server", "postgres", "systemd-analyze", "kafka", "helm" or "qudag-node".
+            "redis-server", "postgres", "systemd-analyze", "kafka", "helm",
+            "kinds" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.

@@ -5,8 +5,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* At most 52 characters, as pods' names need; the tier's stay, or objects would have one name. */}}
 {{- define "qudag.name" -}}
-{{- printf "%s-%s" .root.Release.Name .tier | trunc 52 | trimSuffix "-" }}
+{{- printf "%s-%s" (.root.Release.Name | trunc (sub 51 (len .tier) | int) | trimSuffix "-") .tier }}
 {{- end }}
 
 {{- define "qudag.image" -}}
