@@ -138,8 +138,14 @@ class Watched:
             waiting = self.totals()["otelcol_exporter_queue_size"]
             self.peak["queue"] = max(self.peak["queue"], waiting)
 
-    def run(self, load: str, form: Form) -> Row:
-        """Start it afresh, send the load, wait until everything came out."""
+    def run(self, load: str, form: Form, *, deliver: bool = True) -> Row:
+        """Start it afresh, send the load, wait until everything came out.
+
+        Args:
+            load: One of `SIGNALS`, or `DEMO`.
+            form: How much.
+            deliver: False if nothing can come out: until nothing moves any more.
+        """
         records = [SIGNALS[load].records] if load in SIGNALS else _all_records()
         self.peak.clear()
         self._done.clear()
@@ -148,11 +154,11 @@ class Watched:
         watcher = threading.Thread(target=self.watch, args=(process,), daemon=True)
         watcher.start()
         try:
-            spent, began = _cpu(process), time.monotonic()
-            generated = _send(load, self.collector, form)
+            spent, began = cpu_of(process), time.monotonic()
+            generated = send(load, self.collector, form)
             seconds = time.monotonic() - began
-            found = self._settled(records)
-            spent = _cpu(process) - spent
+            found = self._settled(records, deliver=deliver)
+            spent = cpu_of(process) - spent
         finally:
             self._done.set()
             watcher.join()
@@ -166,7 +172,7 @@ class Watched:
             count["receiver_accepted"] / spent, self.peak["memory"] / (1 << 20), self.peak["queue"],
         )  # fmt: skip
 
-    def _settled(self, records: Sequence[str]) -> Counter[str]:
+    def _settled(self, records: Sequence[str], *, deliver: bool) -> Counter[str]:
         """The counters when nothing waits and nothing moves any more, or after a minute."""
         deadline = time.monotonic() + SETTLED_SECONDS
         last, since = Counter[str](), time.monotonic()
@@ -179,7 +185,7 @@ class Watched:
             })  # fmt: skip
             if moving != last:
                 last, since = moving, time.monotonic()
-            idle = not any(found[what] for what in _WAITING)
+            idle = not (deliver and any(found[what] for what in _WAITING))
             quiet = time.monotonic() - since > QUIET_SECONDS
             if (idle and quiet) or time.monotonic() > deadline:
                 return found
@@ -217,12 +223,12 @@ def _lost(load: str, found: Counter[str], records: Sequence[str], failed: int) -
     return _sum(found, "receiver_accepted", records) - _sum(found, "exporter_sent", records)
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_of(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
-def _send(load: str, collector: Collector, form: Form) -> int | None:
+def send(load: str, collector: Collector, form: Form) -> int | None:
     if load == DEMO:
         return _send_demo(collector, form)
     signal = SIGNALS[load]
@@ -261,13 +267,13 @@ def _finished(
     return ended
 
 
-def _reader(port: int) -> dict[str, Any]:
+def reader(port: int) -> dict[str, Any]:
     """The Collector's own telemetry at an address, instead of sent through itself."""
     pull = {"exporter": {"prometheus": {"host": "127.0.0.1", "port": port}}}
     return {"telemetry": {"metrics": {"readers": [{"pull": pull}]}}}
 
 
-def _bare(port: int, sink: str | None) -> dict[str, Any]:
+def bare(port: int, sink: str | None) -> dict[str, Any]:
     """OTLP in, OTLP out, nothing between; without a sink it is the sink, which forgets."""
     to: dict[str, Any] = {"debug": {}}
     if sink is not None:
@@ -276,7 +282,7 @@ def _bare(port: int, sink: str | None) -> dict[str, Any]:
     protocols = {
         name: {"endpoint": f"${{env:OTELCOL_OTLP_{name.upper()}}}"} for name in ("grpc", "http")
     }
-    service = _reader(port)
+    service = reader(port)
     service["telemetry"]["logs"] = {"level": "error"}  # the debug exporter logs each request
     return {
         "receivers": {"otlp": {"protocols": protocols}},
@@ -314,12 +320,12 @@ def measure(form: Form) -> list[Row]:
             stack.callback(made.close)
             return Watched(name, made, f"http://{ports[name]}/metrics")
 
-        sink = collector("sink", _bare(ports["sink"].number, None)).collector.start()
-        gateway = {"service": _reader(ports["gateway"].number)}
-        bare = _bare(ports["pass-through"].number, sink.otlp_http)
+        sink = collector("sink", bare(ports["sink"].number, None)).collector.start()
+        gateway = {"service": reader(ports["gateway"].number)}
+        passing = bare(ports["pass-through"].number, sink.otlp_http)
         watched = (
             collector("gateway", gateway, "common.yaml", "gateway.yaml"),
-            collector("pass-through", bare),
+            collector("pass-through", passing),
         )
         for load in (*SIGNALS, DEMO):
             for one in watched:
@@ -340,8 +346,7 @@ def markdown(rows: Sequence[Row]) -> str:
     """What stands between the markers."""
     lines = [
         BEGIN,
-        f"{_versions()}; {platform.system()} {platform.machine()}, {_processor()}, "
-        f"{os.cpu_count()} cores, which generator, Collector and backends share. "
+        f"{conditions()}, which generator, Collector and backends share. "
         + ", ".join(f"`{key}={value}`" for key, value in FULL.gateway.items())
         + ", else the defaults.",
         "",
@@ -357,6 +362,12 @@ def markdown(rows: Sequence[Row]) -> str:
         END,
     ]
     return "\n".join(lines)
+
+
+def conditions() -> str:
+    """What was measured, and on what."""
+    machine = f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores"
+    return f"{_versions()}; {machine}"
 
 
 def _versions() -> str:
@@ -390,12 +401,17 @@ def replaced(document: str, text: str) -> str:
 
 def main() -> int:
     """Run the command."""
+    from benchmarks import sizing  # which takes most from here
+
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a moderate load; writes nothing")
     arguments = parser.parse_args()
-    text = markdown(measure(SHORT if arguments.short else FULL))
-    print(text)
+    form = SHORT if arguments.short else FULL
+    text = markdown(measure(form))
+    data = sizing.module(sizing.measure(form), conditions())
+    print(text, data, sep="\n")
     if not arguments.short:
+        sizing.PAGE.write_text(data)
         DOCUMENT.write_text(replaced(DOCUMENT.read_text(), text))
     return 0
 

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "alerts": "export the Prometheus alerting and recording rules",
     "explain": "do what an alert's runbook says, and tell which causes fit",
     "stack": "write the servers around an application for Docker Compose or Helm, and check them",
+    "size": "tell the machines, memory and disk that the servers take for so many nodes",
     "baseline": "record a performance baseline, and compare a later window with it",
 }
 
