@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from qudag_otel._query.promql import seconds
 from tests.alerts.cases import EXAMPLE, FOLDER, SCENARIOS
 from tests.alerts.scenario import SCOPE
 from tests.servers.build import REPOSITORY, binary
@@ -292,16 +293,46 @@ def _written(test: dict[str, Any], rules: dict[str, Any], folder: Path) -> str:
     return str(path)
 
 
+def weight(scenario: Scenario, files: dict[str, Any]) -> float:
+    """What a scenario costs promtool, roughly: evaluations of rules over series."""
+    test = _test(scenario.name)
+    every = float(test["evaluation_interval"].removesuffix("s"))
+    lasts = sum(
+        len(case["input_series"])
+        * max(
+            seconds(each["eval_time"])
+            for kind in ("alert_rule_test", "promql_expr_test")
+            for each in case.get(kind, ())
+        )
+        for case in test["tests"]
+    )
+    return lasts / every * len(_needed(scenario, files))
+
+
+def dealt(scenarios: Sequence[Scenario], files: dict[str, Any]) -> list[list[Scenario]]:
+    """Scenarios for each process, so that all end at about the same time: the longest first."""
+    parts: list[list[Scenario]] = [[] for _ in range(_PROCESSES)]
+    loads = [0.0] * _PROCESSES
+    for cost, each in sorted(
+        ((weight(each, files), each) for each in scenarios), key=lambda one: -one[0]
+    ):
+        least = loads.index(min(loads))
+        parts[least].append(each)
+        loads[least] += cost
+    return parts
+
+
 def failing(scenarios: Sequence[Scenario], folder: Path) -> set[str]:
     """The names of the scenarios that fail with the rules as they are, those that each needs."""
     files = load()
+    parts = dealt(scenarios, files)
 
     def run(number: int) -> set[str]:
         tests = {
             _written(
                 _test(each.name), _pruned(each, files, _needed(each, files)), folder / each.name
             ): each.name
-            for each in scenarios[number::_PROCESSES]
+            for each in parts[number]
         }
         report = folder / f"report-{number}"
         report.mkdir()

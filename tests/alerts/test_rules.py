@@ -56,7 +56,17 @@ def failing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return mutation.failing(asked, tmp_path_factory.mktemp("scenarios"))
 
 
-@pytest.mark.timeout(300)
+def test_processes_share_the_scenarios_evenly() -> None:
+    """None is left out, and the last one that a process gets is what they differ by at most."""
+    files = mutation.load()
+    parts = mutation.dealt(cases.SCENARIOS, files)
+    names = sorted(scenario.name for part in parts for scenario in part)
+    assert names == sorted(scenario.name for scenario in cases.SCENARIOS)
+    costs = [sum(mutation.weight(scenario, files) for scenario in part) for part in parts]
+    assert max(costs) < 1.2 * min(costs)
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.servers("prometheus")
 @pytest.mark.parametrize("scenario", cases.SCENARIOS, ids=lambda scenario: scenario.name)
 def test_alert_fires_and_stays_silent_as_its_cases_say(
