@@ -1,6 +1,7 @@
-"""W14: the messages a second of the demo's network at full speed. Prints JSON.
+"""W14 and price: the messages a second of the demo's network at full speed. Prints JSON.
 
-Without an argument all modes in turn, which are `off`, `otlp` (all signals to the sink, and /metrics there) or `scraped`
+Without an argument all modes in turn; with `price` all of them side by side, so that whatever else the machine does
+concerns them alike, and what telemetry says of its cost against what it costs. The modes are `off`, `otlp` (all signals to the sink, and /metrics there) or `scraped`
 (/metrics read every second). The network is on one core, sink and scraper are on another.
 """
 
@@ -14,18 +15,21 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.measure import SHORT, key, pin, report
 from benchmarks.sink import Sink
+from qudag_otel.catalogue.metrics import TELEMETRY_CPU
 
 WARM_SECONDS = 0.5 if SHORT else 1.5
 SECONDS = 1.0 if SHORT else 6.0
 MODES = {"off": "off", "otlp": "OTLP", "scraped": "/metrics"}
 ROUNDS = 1 if SHORT else 5
-PRICE = "qudag_telemetry_cpu_time_seconds_total{"
+SAID = "demo telemetry CPU, said / measured"
+PRICE = f"{TELEMETRY_CPU.prometheus_name}{{"
 FASTER_THAN_IT_CAN = 100_000.0
 
 
@@ -64,7 +68,8 @@ SCRAPERS: list[Any] = []
 
 
 async def main(mode: str) -> dict[str, float]:
-    """Messages a second, and the CPU seconds of a million messages."""
+    """Messages a second, and of each message the CPU seconds, and those that telemetry says it took."""
+    os.environ.update(environment(mode))  # first: what is disabled then is never wrapped
     from qudag_otel.demo.cluster import node_names
     from qudag_otel.demo.run import Options, running
     from qudag_otel.demo.setup import show_logs, telemetry
@@ -74,7 +79,7 @@ async def main(mode: str) -> dict[str, float]:
     options = Options(local=names, everyone=names, source=Path(os.__file__).parent,
                       rate=FASTER_THAN_IT_CAN, seed=0)  # fmt: skip
     show_logs("none")
-    live = telemetry({**os.environ, **environment(mode)}, Tap())
+    live = telemetry(os.environ, Tap())
     pages: list[int] = []
     async with running(options, lambda _: None) as run:
         stop = asyncio.Event()
@@ -85,8 +90,8 @@ async def main(mode: str) -> dict[str, float]:
             threading.Thread(target=scrape, args=(url, every, pages), daemon=True).start()
         loading = asyncio.create_task(run.load_until(stop))
         await asyncio.sleep(WARM_SECONDS)
-        said = _said(live)
         before, cpu, began = _messages(run), time.process_time(), time.monotonic()
+        said = _said(live)  # a page tells of those before it: this one counts, the last does not
         await asyncio.sleep(SECONDS)
         after, spent, seconds = _messages(run), time.process_time() - cpu, time.monotonic() - began
         said = _said(live) - said
@@ -147,11 +152,19 @@ def pairs() -> dict[str, float]:
         found[key("demo rate of off, by CPU", who)] = median(
             one["off"]["cpu"] / one[mode]["cpu"] for one in rounds
         )
-        if mode != "off":
-            found[key("demo telemetry CPU, said / measured", who)] = median(
-                one[mode]["said"] / (one[mode]["cpu"] - one["off"]["cpu"]) for one in rounds
-            )
     return found
+
+
+def prices() -> dict[str, float]:
+    """What telemetry says that it costs, of what it costs: medians of rounds side by side."""
+    found: dict[str, list[float]] = {mode: [] for mode in MODES if mode != "off"}
+    for _ in range(ROUNDS):
+        with ThreadPoolExecutor(len(MODES)) as pool:
+            round_ = dict(zip(MODES, pool.map(_run, MODES), strict=True))
+        for mode, ratios in found.items():
+            one = round_[mode]
+            ratios.append(one["said"] / (one["cpu"] - round_["off"]["cpu"]))
+    return {key(SAID, MODES[mode]): median(ratios) for mode, ratios in found.items()}
 
 
 def _run(mode: str) -> dict[str, float]:
@@ -165,6 +178,8 @@ def _run(mode: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["price"]:
+        report(prices())
     if len(sys.argv) > 1:
         pin()
         report(asyncio.run(main(sys.argv[1])))

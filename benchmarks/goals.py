@@ -1,6 +1,7 @@
 """The goals, and what is measured for them: data only.
 
-P rows are those of the first benchmark, W rows came with everything that is not the decorator.
+P rows are those of the first benchmark, W rows came with everything that is not the decorator; `price` is whether
+telemetry tells the truth about its own cost.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ PEERS: Final = {
 
 STEPS: Final = (
     Step(("W14",), "benchmarks.demo"),
+    Step(("price",), "benchmarks.demo", ("price",)),
     Step(("W15",), "benchmarks.load", ("SERVICE",)),
     Step(("W18", "P7"), "benchmarks.startup", ("PEERS",)),
     *(Step(("W17",), "benchmarks.tails", (who,))
@@ -147,6 +149,12 @@ def idle(what: str) -> Goal:
     return Goal("W12", f"{title}: added ns", key(title, OURS), "", 150, less=key(title, "bare"))
 
 
+def stating(mode: str, bound: float) -> Goal:
+    """What telemetry says that it costs, within a fifth of what it costs."""
+    return Goal("price", f"demo, cost that telemetry states / cost measured, {mode}",
+                key("demo telemetry CPU, said / measured", mode), "", bound, more_is_better=bound < 1)  # fmt: skip
+
+
 RECORDERS: Final = ("record_throughput", "record_cache_lookup", "record_error", "record_pool_request",
                     "record_cache_eviction", "record_operation_time", "update_cache_memory")  # fmt: skip
 SPANS: Final = {
@@ -162,6 +170,7 @@ GOALS: Final = (
          more_is_better=True),
     Goal("W14", "demo, messages/s with /metrics read each second / off", key("demo rate of off", "/metrics"), "", 0.95,
          0.98, more_is_better=True),
+    *(stating(mode, most) for mode in ("OTLP", "/metrics") for most in (1.2, 0.8)),
     Goal("W15", "service, requests/s with ten decorated functions / without us", key("service rate of contrib alone", OURS),
          "", 0.97, 0.99, more_is_better=True),
     Goal("W15", "service, p99 with ten decorated functions / without us", key("service p99 of contrib alone", OURS),

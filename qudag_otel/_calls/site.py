@@ -229,6 +229,7 @@ class Site:
         "started",
         "tally",
         "timed",
+        "weight",
     )
 
     begin: Opener
@@ -254,6 +255,8 @@ class Site:
         self.timed = None
         self.tally: Tally | None = None
         """What else is measured of its calls; it lives as long as the process."""
+        self.weight = 1.0
+        """What a call costs, in empty ones: what surrounds it counts, too."""
         self.renew()
 
     def renew(self) -> None:

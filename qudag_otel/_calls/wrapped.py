@@ -46,6 +46,7 @@ def site_of(
     late: Sequence[str] = (),
     identity: Mapping[str, str | None] | None = None,
     tally: Tally | None = None,
+    weight: float = 1.0,
 ) -> Site:
     """The site of a wrapper's calls; equal wrappers share one.
 
@@ -56,6 +57,8 @@ def site_of(
         late: Attributes whose values each call brings when it ends.
         identity: Attributes that name a node or swarm; None is the process's own.
         tally: Counts what the calls have measured. It refers to no wrapper: sites live for ever.
+        weight: What a watched call costs its caller, in empty decorated ones; it only tells how
+            much telemetry costs. Source: docs/performance.md, "A watched part" by "call".
     """
     owners = identity or {}
     given = {key: value for key, value in owners.items() if value is not None}
@@ -71,6 +74,7 @@ def site_of(
         )
     )
     site.tally = tally
+    site.weight = weight
     return site
 
 

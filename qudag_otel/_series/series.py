@@ -23,6 +23,7 @@ from qudag_otel import identity
 from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPORTED
 from qudag_otel._otel.measure import Target, is_sdks, target
 from qudag_otel._series import gauges, instruments, labels, observers
+from qudag_otel._series.sums import Tally
 from qudag_otel._series.values import HIGHEST, PLAIN, shown
 from qudag_otel._series.waiting import Waiting
 from qudag_otel._warnings import warn_once
@@ -50,6 +51,9 @@ _PATIENCE: Final = 0.2  # seconds that a collection waits for somebody who hands
 _PATIENCE_WITH_THREADS: Final = 2.0
 _ONE: Final = 1
 _UNBOUND: Final[tuple[int, dict[str, str]]] = (-1, {})
+
+HANDED: Final = Tally()
+"""How many values were handed on of those that were recorded one by one."""
 
 _current = CURRENT.get
 _now = time.time_ns
@@ -193,6 +197,7 @@ class Series:
             for value, call in zip(values, calls, strict=True):
                 self._put(value, trace_api.set_span_in_context(call.span, Context()))
             return
+        waiting = len(self.records) + len(self.marked)
         if self.metric.instrument is Instrument.HISTOGRAM:
             times = zip(values, calls, strict=True)
             self.marked += [(value, one.span, one.ended + offset) for value, one in times]
@@ -203,6 +208,7 @@ class Series:
             else:  # all but one exemplar of a batch would be replaced by the next
                 self.records += [sum(values[:-1])] if len(values) > 1 else []
                 self.marked.append((values[-1], last.span, last.ended + offset))
+        HANDED.add(waiting - len(self.records) - len(self.marked))  # not on a caller's time
         if len(self.records) > LIMIT or len(self.marked) > LIMIT:
             self._relieve()
 
@@ -341,6 +347,7 @@ class Series:
             _lost(self.metric, error)
         del self.records[:plain]
         del self.marked[:marked]
+        HANDED.add(plain + marked)
         return bad
 
     def _complain(self, bad: list[float]) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from qudag_otel._query import units as u
 from qudag_otel.cli import _words as w
 from qudag_otel.cli._history import History
+from qudag_otel.cli._scrape import price
 from qudag_otel.cli._tables import TITLES, sheets
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ class Board:
             if sheet.title in {"calls", "latencies", "errors"}:
                 parts += [self._told(sheet, row) for row in rows[:_LINES] if row.rate]
         series = sum(len(sheet.rows) for sheet in self._sheets)
-        return "; ".join(parts) or f"{series} series, none of which was busy"
+        told = "; ".join(parts) or f"{series} series, none of which was busy"
+        cost = price(self._snapshots)
+        return f"{told}; {cost}" if cost else told
 
     @staticmethod
     def _told(sheet: Sheet, row: Row) -> str:
@@ -152,7 +155,8 @@ class Board:
         state = "  paused" if self.paused else ""
         first = Text(f"{self.title}  ", style="bold")
         first.append(f"{len(good)} of {len(self._snapshots)} endpoints", style="green")
-        first.append(f"  last {self._window:g} s{state}", style="dim")
+        cost = price(good)
+        first.append(f"  last {self._window:g} s{cost and f'  {cost}'}{state}", style="dim")
         lines = [first]
         lines += [
             Text(f"✗ {one.url} {one.problem}", style="red")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from prometheus_client.parser import text_string_to_metric_families
 
 from qudag_otel._query import http
+from qudag_otel.catalogue.metrics import TELEMETRY_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 TIMEOUT_SECONDS: Final = 3.0
 _CLASSIC: Final = "text/plain; version=0.0.4"
@@ -37,6 +38,15 @@ class Snapshot:
     samples: Samples = field(default_factory=dict[str, dict[Labels, float]])
     problem: str = ""
     kinds: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def price(snapshots: Iterable[Snapshot]) -> str:
+    """What telemetry says that it takes of its process, the most of several; empty if none says."""
+    name = TELEMETRY_SHARE.prometheus_name
+    shares = [share for one in snapshots for share in one.samples.get(name, {}).values()]
+    if not shares:
+        return ""
+    return f"telemetry: {max(shares):.1%} of {'this' if len(shares) == 1 else 'a'} process"
 
 
 def endpoint(text: str) -> str:

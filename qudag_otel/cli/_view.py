@@ -19,6 +19,7 @@ from qudag_otel.catalogue.thresholds import BASELINES
 from qudag_otel.cli import _readings as r
 from qudag_otel.cli import _words as w
 from qudag_otel.cli._history import History
+from qudag_otel.cli._scrape import price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -133,6 +134,7 @@ class View:
             if values:
                 parts.append(f"{gauge.title} {u.quantity(_mean(values) / gauge.full, '1')}")
         crossed = dict.fromkeys(crossing.alert.name for crossing in self._crossed)
+        parts += filter(None, [price(self._snapshots)])
         return ", ".join(parts) + (f"; crossed: {', '.join(crossed)}" if crossed else "")
 
     def _trended(self) -> Iterable[tuple[tuple[str, ...], float]]:
@@ -157,6 +159,7 @@ class View:
             Text(self.title, style="bold"),
             Text(f"{time.monotonic() - self._started:.0f} s", style="dim"),
             Text(f"rates and percentiles of the last {self._window:g} s", style="dim"),
+            Text(price(self._snapshots), style="dim"),
         )
         endpoints = [
             Text(f"✗ {one.url} {one.problem}", style="red")

@@ -8,16 +8,13 @@ would be called.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
-import time
-from collections import deque
-from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from qudag_otel._calls.timed import Timed
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk._records import LightRecord, OurLoggerProvider
 
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
 
 # What OpenTelemetry logs for each attribute that it cuts or drops, on the caller's time.
 _REPEATING: Final = ("opentelemetry.attributes",)
-
-
-_TIMED: Final = 0xF  # one record of sixteen
 
 
 class _Busy(threading.local):
@@ -53,9 +47,7 @@ class Bridge:
         self._queues = queues
         self._most = attributes_kept(provider)
         self._busy = _Busy()
-        self._count = itertools.count()
-        self._emitted = 0
-        self._took: deque[int] = deque(maxlen=31)
+        self._timed = Timed()
         self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
         if isinstance(provider, OurLoggerProvider):
             provider.when_extended = self.leave_queues
@@ -94,8 +86,7 @@ class Bridge:
         if self._busy.now or not is_instrumentation_enabled():
             return
         self._busy.now = True
-        number = next(self._count)
-        began = time.perf_counter_ns() if not number & _TIMED else 0
+        number, began = self._timed.begin()
         try:
             light = LightRecord(record, self._provider.resource)
             queues = self._queues
@@ -110,14 +101,11 @@ class Bridge:
             )
         finally:
             self._busy.now = False
-            if began:
-                self._took.append(time.perf_counter_ns() - began)
-                self._emitted = number + 1
+            self._timed.end(number, began)
 
     def cost(self) -> float:
         """The CPU seconds that the records so far took of those who log, from timing a few."""
-        took = list(self._took)
-        return median(took) * 1e-9 * self._emitted if took else 0.0
+        return self._timed.seconds
 
 
 class _Once(logging.Filter):

@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.instruments import SCOPE
+from qudag_otel.propagation import CARRIED
 from qudag_otel.sdk import _detours as detours
 from qudag_otel.sdk._bridge import Bridge
 from qudag_otel.sdk._following import following
@@ -322,7 +323,7 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
         _follow(plan, tracers, engine, others)
     if plan.settings[v.SDK_METRICS]:
         Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
-    plan.costs["calls"] = engine.cost_of_calls
+    plan.costs["calls"] = lambda: engine.cost_of_calls() + CARRIED.seconds
     plan.costs["threads"] = plan.cost_of_threads
     observe_price(meters, plan.costs)
     return engine

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 NOWHERE = "http://127.0.0.1:1/metrics"
 LINE = re.compile(
     r"(?P<rate>[\d.,]+) messages/s, [\d.,]+ errors/s, queue [\d.,]+, bytes saved [\d.]+%, "
-    r"pool hits [\d.]+%, cache hits [\d.]+%, agents busy [\d.]+%, memory [\d.]+%, CPU [\d.]+%.*"
+    r"pool hits [\d.]+%, cache hits [\d.]+%, agents busy [\d.]+%, memory [\d.]+%, CPU [\d.]+%, "
+    r"telemetry: [\d.]+% of (?:this|a) process.*"
 )
 
 

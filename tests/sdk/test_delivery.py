@@ -15,11 +15,11 @@ from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.trace import ReadableSpan
 
 from qudag_otel import instrumented
+from qudag_otel._series.sums import Tally
 from qudag_otel.sdk import configure, reset
 from qudag_otel.sdk.export.batch import HEAVY_BYTES, BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
 from qudag_otel.sdk.export.failures import Failure, NotDelivered
-from qudag_otel.sdk.export.ledger import Tally
 from qudag_otel.sdk.export.worker import Due, Worker
 from qudag_otel.sdk.fast.engine import Engine
 from tests.sdk import programs

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from opentelemetry.instrumentation.qudag.messages import MonitoredMessageFlow
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from qudag_otel import instrumented
+from qudag_otel import instrumented, propagation
+from qudag_otel._calls.timed import Priced
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
+from qudag_otel.instruments import series
+from qudag_otel.propagation import CARRIED
 from qudag_otel.sdk import configure
 from qudag_otel.sdk.fast.price import Sampled, Share
 from tests.sdk.test_otlp import environment
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.sdk.receiver import Receiver
 
 
@@ -70,10 +73,49 @@ def test_price_of_one_is_the_median_of_those_timed() -> None:
     """A sample that was interrupted does not count for more than one."""
     pauses = iter([0.002] * 2 + [0.05] + [0.002] * 2)
     sampled = Sampled(lambda: time.sleep(next(pauses)), lambda: None)
-    assert sampled.seconds == 0
+    assert sampled.seconds() == 0
     for _ in range(5):
         sampled.sample()
-    assert 0.001 < sampled.seconds < 0.02
+    assert 0.001 < sampled.seconds() < 0.02
+
+
+def test_spent_is_at_the_price_of_its_time_and_never_falls() -> None:
+    """A price that falls takes nothing back, and what came before the first price waits for it."""
+    count, price = [0.0], [0.0]
+    spent = Priced(lambda: count[0], lambda: price[0])
+    count[0] = 100
+    assert spent.seconds == 0
+    price[0] = 0.01
+    assert spent.seconds == pytest.approx(1)
+    price[0], count[0] = 0.001, 200
+    assert spent.seconds == pytest.approx(1.1)
+
+
+def test_price_counts_wrappers_values_and_carried_contexts(receiver: Receiver) -> None:
+    """A watched message costs more than a call; values and contexts cost without any call."""
+    telemetry = configure(environ=environment(receiver, "http/protobuf"), metrics_exporter="none")
+    engine: Any = telemetry._engine
+
+    class Flow:
+        def send(self, _message: bytes, _kind: str) -> None:
+            pass
+
+        handle = send
+
+    flow = MonitoredMessageFlow(Flow())
+    for _ in range(100):
+        flow.send(b"", "block")
+    assert telemetry.force_flush()
+    assert engine.finished[True] == 150
+    calls = engine.cost_of_calls()
+    assert calls > 0
+    before, errors = CARRIED.seconds, series(m.ERRORS, component="a", error_type="ValueError")
+    for _ in range(600):
+        errors.add()
+        propagation.outgoing()
+    assert telemetry.force_flush()
+    assert engine.cost_of_calls() > calls
+    assert CARRIED.seconds > before
 
 
 def test_share_is_of_the_latest_minute(monkeypatch: pytest.MonkeyPatch) -> None:

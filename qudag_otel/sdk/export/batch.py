@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from qudag_otel.sdk.export.ledger import CLOSED, QUEUE_FULL, Tally
+from qudag_otel._series.sums import Tally
+from qudag_otel.sdk.export.ledger import CLOSED, QUEUE_FULL
 from qudag_otel.sdk.export.weight import weight_of_record, weight_of_span
 from qudag_otel.sdk.export.worker import Due, Worker
 

@@ -8,6 +8,7 @@ bulk, sampled spans to the export queue.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import threading
@@ -21,9 +22,11 @@ from qudag_otel._calls import plain
 from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.registry import bind_with
+from qudag_otel._calls.timed import Priced
 from qudag_otel._otel.measure import BulkHistogram
 from qudag_otel._otel.spans import root_bound, unlimited
 from qudag_otel._series.drains import before_collection
+from qudag_otel._series.series import HANDED
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import SCOPE, exported, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
@@ -47,6 +50,8 @@ _LOGGER: Final = logging.getLogger("qudag_otel")
 _DRIFT_NS: Final = 1_000_000
 _EVERY_ID: Final = 1 << 64
 _TIMED: Final = 0xF  # one look at a site's records of sixteen: one call of 4,096
+_TIMED_FIRST: Final = 256  # every look, so that a quiet process knows its price, too
+_VALUE: Final = 0.2  # of an empty call: docs/performance.md, `record_throughput` by `call`
 _PATIENCE_SECONDS: Final = 5.0
 _RECORDS_LEAST: Final = 512
 _RECORDS_TOTAL: Final = 1 << 20
@@ -101,14 +106,15 @@ class Engine:
         self._fast: dict[Site, FastSite] = {}
         self.most = RECORDS_LIMIT
         """How many finished calls wait at a site: fewer where there are very many sites."""
-        self.finished = {True: 0, False: 0}
-        """Calls that were drained, with spans and without."""
+        self.finished = {True: 0.0, False: 0.0}
+        """Calls that were drained, with spans and without, each by its weight."""
         self._looks = itertools.count()
         self.drained_seconds = 0.0
         """CPU time that drains took of callers."""
         self.price = {False: probe(self, open_timer, spans=False)}
         if self._openers is not None:
             self.price[True] = probe(self, self._openers[1], spans=True)
+        self._spent = self._expenses()
         self._stop: Callable[[], None] = _nothing
         self._draining = threading.Lock()
         self._offset = time.time_ns() - time.perf_counter_ns()
@@ -198,14 +204,23 @@ class Engine:
     def sample(self, *, spans: bool) -> None:
         """Time an empty call of a kind where a real one begins, one time of a few."""
         price = self.price.get(spans)
-        if price is not None and not next(self._looks) & _TIMED:
+        look = next(self._looks)
+        if price is not None and (look < _TIMED_FIRST or not look & _TIMED):
             price.sample()
+
+    def _expenses(self) -> list[Priced]:
+        """What calls of both kinds have cost, and values that were recorded one by one."""
+        prices = self.price
+        calls = [
+            Priced(functools.partial(self.finished.__getitem__, spans), price.seconds)
+            for spans, price in prices.items()
+        ]
+        one = prices.get(True, prices[False])
+        return [*calls, Priced(lambda: int(HANDED), lambda: _VALUE * one.seconds())]
 
     def cost_of_calls(self) -> float:
         """The CPU seconds that all calls so far took of their callers."""
-        return self.drained_seconds + sum(
-            price.seconds * self.finished[spans] for spans, price in self.price.items()
-        )
+        return self.drained_seconds + sum(spent.seconds for spent in self._spent)
 
     def drain_all(self) -> None:
         """Drain the records of all sites."""
@@ -247,7 +262,7 @@ class Engine:
                 calls = records[:count]
                 del records[:count]
                 site.drained += count
-            self.finished[site.options.spans] += count
+            self.finished[site.options.spans] += count * site.weight
             if not calls:
                 return
             if self._queues and site.options.spans:
@@ -349,8 +364,9 @@ class Engine:
         if self._births is not None:
             self._births.again()
         self._draining = threading.Lock()
-        self.finished = {True: 0, False: 0}
+        self.finished = {True: 0.0, False: 0.0}
         self.drained_seconds = 0.0
+        self._spent = self._expenses()
         self._fast = {
             site: fast for site, fast in self._fast.items() if fast.records is site.records
         }

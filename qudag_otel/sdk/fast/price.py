@@ -55,7 +55,6 @@ class Sampled:
         finally:
             self._busy = False
 
-    @property
     def seconds(self) -> float:
         """What one costs."""
         return max(0.0, median(self._took) * 1e-9) if self._took else 0.0

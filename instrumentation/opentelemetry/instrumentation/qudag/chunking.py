@@ -107,6 +107,7 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
             varying=(s.MESSAGE_TYPE.key, s.MESSAGE_BYTES.key),
             late=(s.CHUNK_COUNT.key, s.CHUNK_BYTES.key),
             tally=_counting(ratio, node_id),
+            weight=4,
         )
         self._later = is_coroutine(processor.process)
         pass_through(self, processor, "process")

@@ -177,6 +177,7 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
             identity={s.NODE.key: self._node.given},
             varying=(s.MESSAGE_TYPE.key, s.MESSAGE_BYTES.key),
             tally=_counting(direction, self._node.given),
+            weight=1.5,
         )
 
     def _failed(self, _call: Call, error: BaseException) -> None:

@@ -132,6 +132,7 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
             identity={s.NODE.key: node_id},
             late=(s.POOL_HIT.key,),
             tally=_counting(self._hits, self._misses, waits),
+            weight=4,
         )
         self._later = is_coroutine(pool.acquire), is_coroutine(pool.release)
         self._hits.add(0)

@@ -244,6 +244,7 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
             },
             identity={s.SWARM.key: self._swarm_id},
             varying=(s.TASK_TYPE.key, s.TASK_PRIORITY.key),
+            weight=4.5,
         )
 
     def _completed(self, task: Task, error: BaseException | None) -> None:
