@@ -261,9 +261,20 @@ def _places(trace: TracebackType | None) -> list[tuple[CodeType, int, int]]:
 
 
 def _format(places: list[tuple[CodeType, int, int]]) -> list[str]:
-    return traceback.StackSummary.from_list([_frame(place) for place in places]).format()
+    # By address, as code is hashed by its content, which is slow; what is kept keeps it alive.
+    key = tuple([one for code, instruction, _ in places for one in (id(code), instruction)])
+    found = _formatted.get(key)
+    if found is None:
+        summary = traceback.StackSummary.from_list([_frame(place) for place in places])
+        found = places, summary.format()
+        if len(_formatted) >= _FORMATTED_LIMIT:
+            _formatted.clear()
+        _formatted[key] = found
+    return found[1]
 
 
+_formatted: dict[tuple[int, ...], tuple[list[tuple[CodeType, int, int]], list[str]]] = {}
+_FORMATTED_LIMIT: Final = 256
 _frames: dict[tuple[CodeType, int, int], traceback.FrameSummary] = {}
 _FRAMES_LIMIT: Final = 1000
 

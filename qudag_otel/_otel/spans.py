@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _EVERY_ID: Final = 1 << 64
 _ORDINARY: Final = 64  # attributes
+_LENGTHS: Final = ("max_span_attribute_length", "max_attribute_length")
+_NUMBERS: Final = ("max_span_attributes", "max_events", "max_event_attributes")
 _ARGUMENTS: Final = frozenset({
     "name", "context", "parent", "sampler", "resource", "attributes", "span_processor", "kind",
     "links", "instrumentation_info", "limits", "instrumentation_scope",
@@ -143,8 +145,13 @@ def readable(span: Span) -> ReadableSpan:
 
 
 def unlimited(tracer: Tracer) -> bool:
-    """Whether a tracer's limits leave the few attributes of an ordinary span as they are."""
+    """Whether a tracer's limits leave the few attributes of an ordinary span as they are.
+
+    Likewise the event of its exception, and that event's attributes.
+    """
     limits: Any = getattr(tracer, "_span_limits", None)
-    most = getattr(limits, "max_span_attributes", 0)
-    longest = getattr(limits, "max_span_attribute_length", 0)
-    return longest is None and (most is None or most >= _ORDINARY)
+    lengths = (getattr(limits, name, 0) for name in _LENGTHS)
+    numbers = (getattr(limits, name, 0) for name in _NUMBERS)
+    return all(longest is None for longest in lengths) and all(
+        most is None or most >= _ORDINARY for most in numbers
+    )

@@ -7,7 +7,7 @@ do not have. Where there is one, the light record becomes one of the API.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
@@ -35,6 +35,26 @@ EVENT_NAME: Final = "otel.event.name"
 """The field that becomes a record's event name. Source: semantic conventions, `otel.event.name`."""
 
 
+class Place(NamedTuple):
+    """Where in the code a record was logged, and how severe it is."""
+
+    path: str
+    line: int
+    function: str
+    level: int
+    level_name: str
+
+    def usual(self) -> Place:
+        """The same with what is no text or number made one."""
+        return Place(
+            _word(self.path), _count(self.line), _word(self.function), _count(self.level),
+            _word(self.level_name),
+        )  # fmt: skip
+
+
+_USUAL: Final = (str, int, str, int, str)
+
+
 class LightRecord:
     """A record on its way; its texts are not masked yet.
 
@@ -44,19 +64,20 @@ class LightRecord:
     """
 
     __slots__ = (
-        "body", "context", "created", "event_name", "failure", "fields", "function", "level",
-        "level_name", "line", "name", "observed", "path", "resource", "span",
+        "body", "context", "created", "event_name", "failure", "fields", "name", "observed",
+        "place", "resource", "span",
     )  # fmt: skip
 
     def __init__(self, record: logging.LogRecord, resource: Resource) -> None:
         self.resource = resource
         # Any of these may be anything: a record can be made by hand.
-        self.name = _word(record.name)
-        self.level = _count(record.levelno)
-        self.level_name = _word(record.levelname)
-        self.path = _word(record.pathname)
-        self.function = _word(record.funcName)
-        self.line = _count(record.lineno)
+        name = record.name
+        self.name = name if name.__class__ is str else _word(name)
+        self.place = Place(
+            record.pathname, record.lineno, record.funcName, record.levelno, record.levelname
+        )
+        if tuple(map(type, self.place)) != _USUAL:
+            self.place = self.place.usual()
         self.created = int(record.created * 1e9)
         self.observed = time.time_ns()
         message = record.msg
@@ -109,15 +130,16 @@ class LightRecord:
         attributes: dict[str, Any] = {
             mask(key): exportable(value, name=key) for key, value in self.described()
         }
-        attributes["code.file.path"] = mask(self.path)
-        attributes["code.function.name"] = mask(self.function)
-        attributes["code.line.number"] = self.line
+        place = self.place
+        attributes["code.file.path"] = mask(place.path)
+        attributes["code.function.name"] = mask(place.function)
+        attributes["code.line.number"] = place.line
         return LogRecord(
             timestamp=self.created,
             observed_timestamp=self.observed,
             context=self.context,
-            severity_number=severity(self.level),
-            severity_text=severity_text(self.level_name),
+            severity_number=severity(place.level),
+            severity_text=severity_text(place.level_name),
             body=mask(self.body) if isinstance(self.body, str) else self.body,
             attributes=attributes,
             event_name=self.event_name or None,

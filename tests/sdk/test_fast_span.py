@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import os
@@ -23,6 +24,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, StatusCode,
 from qudag_otel import configure, instrumented, sdk
 from qudag_otel._calls.plain import bind
 from qudag_otel._calls.registry import bound_with
+from qudag_otel._calls.signal import SIGNALS
 from qudag_otel._otel.context import CALL_KEY, SPAN_KEY
 from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast.call import FastSpan
@@ -31,7 +33,7 @@ from qudag_otel.sdk.fast.export import CallExporter
 from tests.sdk import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 READABLE = sorted(
     name
@@ -44,11 +46,9 @@ READABLE = sorted(
 class Road:
     """The fast road with providers of a test's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: SpanLimits | None = None) -> None:
         self.finished: list[FastSpan] = []
-        self.tracers = TracerProvider(
-            shutdown_on_exit=False, span_limits=SpanLimits(max_events=4, max_attributes=8)
-        )
+        self.tracers = TracerProvider(shutdown_on_exit=False, span_limits=limits)
         self.engine = Engine(
             self.tracers, MeterProvider(shutdown_on_exit=False), [self.finished.extend]
         )
@@ -62,8 +62,18 @@ class Road:
 @pytest.fixture
 def road() -> Iterator[Road]:
     """The fast road."""
+    yield from _installed(SpanLimits(max_events=4, max_attributes=8))
+
+
+@pytest.fixture
+def wide_road() -> Iterator[Road]:
+    """The same with the limits that most have: what a call adds is encoded without the SDK."""
+    yield from _installed(None)
+
+
+def _installed(limits: SpanLimits | None) -> Iterator[Road]:
     with bound_with(bind):
-        made = Road()
+        made = Road(limits)
         made.engine.install()
         yield made
         made.engine.uninstall()
@@ -412,3 +422,58 @@ def test_value_of_a_call_is_encoded_as_the_official_encoder_does(road: Road, val
     )
     assert found == wanted
     assert len(found) == 2
+
+
+def _raising(error: BaseException, **options: Any) -> Callable[[], None]:
+    @instrumented(name="raising", attributes={"a": 1}, **options)
+    def raising() -> None:
+        trace.get_current_span().set_attribute("set", 1)
+        raise error
+
+    return raising
+
+
+@pytest.mark.parametrize("events", [True, False])
+@pytest.mark.parametrize(
+    ("error", "options"),
+    [
+        (ValueError("text"), {}),
+        (ValueError(""), {}),
+        (ValueError("ä\ud800"), {}),
+        (ValueError("password=hunter2 of " + "x" * 5000), {}),
+        (KeyError("here"), {"expected": (KeyError,)}),
+        (asyncio.CancelledError(), {}),
+        (ExceptionGroup("many", [ValueError("one"), KeyError("two")]), {}),
+    ],
+    ids=repr,
+)
+def test_error_is_encoded_as_the_official_encoder_does(
+    wide_road: Road,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    options: dict[str, Any],
+    events: bool,
+) -> None:
+    """Event, status, type or outcome: the same message, the second time from what is kept."""
+    monkeypatch.setattr(SIGNALS, "events", events)
+    outer = instrumented(name="outer")(_raising(error, **options))
+    for call in (outer, outer):
+        with pytest.raises(type(error)):
+            call()
+    wide_road.engine.drain_all()
+    exporter = mock.Mock()
+    CallExporter(exporter).export(list(wide_road.finished))
+    ((body, others), _) = exporter.export_encoded.call_args
+    assert not others
+    found = ExportTraceServiceRequest.FromString(body)
+    official = encode_spans([redacting.span(one) for one in wide_road.exported()])
+    assert _by_id(found) == _by_id(official)
+
+
+def _by_id(request: ExportTraceServiceRequest) -> dict[bytes, Any]:
+    return {
+        span.span_id: span
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    }

@@ -228,7 +228,7 @@ def test_both_roads_export_the_same(quiet: None) -> None:
             del record.attributes[:]
             record.attributes.extend(pairs)
     assert ours == theirs
-    assert [record.level for record in kept][:3] == [5, 10, 20]
+    assert [record.place.level for record in kept][:3] == [5, 10, 20]
     assert (
         std_to_otel(40).value == ours.resource_logs[0].scope_logs[0].log_records[5].severity_number
     )

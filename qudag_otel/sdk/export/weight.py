@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 COMMON_BYTES: Final = 16 << 10
 """What an item may weigh without being accounted for: the number that may wait bounds those."""
+CALL_BYTES: Final = 512
+"""The same of a finished call, as many more of these may wait."""
 _DEPTH: Final = 4
 _NUMBERS: Final = frozenset({int, float, bool})
 _PLACES: Final = 4096
@@ -43,7 +45,11 @@ def weight_of_span(span: Any) -> int:
             return 0
         # What it was given, and the text of an exception with the places of its traceback.
         failure = None if span.outcome is None else span.failure
-        return _weight(span.more) + (len(failure.message) + _PLACES if failure else 0)
+        weight = len(failure.message) + _PLACES if failure else 0
+        for operation in span.more or ():
+            for value in operation:  # a name, and what was given
+                weight += len(value) if value.__class__ is str else _weight(value)
+        return weight if weight > CALL_BYTES else 0
     weight = _of_pairs(span.attributes)
     for event in span.events:
         weight += _of_pairs(event.attributes)
@@ -54,9 +60,11 @@ def weight_of_record(record: Any) -> int:
     """The weight of a log record in bytes; 0 for a common one."""
     log = getattr(record, "log_record", None)
     if log is None:  # a light one
-        weight = _weight(record.body)
+        body = record.body
+        weight = len(body) if body.__class__ is str else _weight(body)
         for _, value in record.fields:
-            weight += _weight(value)
+            kind = value.__class__
+            weight += len(value) if kind is str else 8 if kind in _NUMBERS else _weight(value)
     else:
         weight = _weight(log.body) + _of_pairs(log.attributes)
     return weight if weight > COMMON_BYTES else 0

@@ -13,7 +13,7 @@ from qudag_otel import _redact
 from qudag_otel._otel.encoders import encoder
 from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk._records import severity, severity_text
-from qudag_otel.sdk.fast.encode import varint
+from qudag_otel.sdk.fast.encode import sized, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.resources import Resource
 
-    from qudag_otel.sdk._records import LightRecord
+    from qudag_otel.sdk._records import LightRecord, Place
 
-_KNOWN: Final = 4096  # places that log, and names of fields, that are kept encoded
+_KNOWN: Final = 4096  # places that log, and fields, that are kept encoded
 _DOUBLE: Final = Struct("<d")
 _TIMES: Final = Struct("<cQcQ")
 _IDS: Final = Struct("<cI2s16s2s8s")
@@ -33,19 +33,15 @@ _TIME, _OBSERVED = b"\x09", b"\x59"
 _FLAGS, _TRACE_ID, _SPAN_ID = b"\x45", b"\x4a\x10", b"\x52\x08"
 _BODY, _ATTRIBUTE, _EVENT_NAME = b"\x2a", b"\x32", b"\x62"
 _FIELD_1, _FIELD_2 = b"\x0a", b"\x12"
-_SHORT: Final = 128
-
-
-def _sized(content: bytes) -> bytes:
-    size = len(content)
-    return (bytes((size,)) if size < _SHORT else varint(size)) + content
+_SHORT: Final = 256
+_KEPT: Final = frozenset({str, int, bool})  # not numbers that hardly come twice
 
 
 def any_value(value: Any) -> bytes:  # noqa: PLR0911 - a kind of value each
     """An AnyValue: of a masked value as `_redact.exportable` gives them, or bytes."""
     kind = value.__class__
     if kind is str:
-        return _FIELD_1 + _sized(value.encode())
+        return _FIELD_1 + sized(value.encode())
     if kind is bool:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int:
@@ -53,16 +49,16 @@ def any_value(value: Any) -> bytes:  # noqa: PLR0911 - a kind of value each
     if kind is float:
         return b"\x21" + _DOUBLE.pack(value)
     if kind is list or kind is tuple:
-        return b"\x2a" + _sized(b"".join([_FIELD_1 + _sized(any_value(one)) for one in value]))
+        return b"\x2a" + sized(b"".join([_FIELD_1 + sized(any_value(one)) for one in value]))
     if kind is dict:
-        return b"\x32" + _sized(_pairs(value))
-    return b"\x3a" + _sized(value) if kind is bytes else b""
+        return b"\x32" + sized(_pairs(value))
+    return b"\x3a" + sized(value) if kind is bytes else b""
 
 
 def _pairs(pairs: Mapping[str, Any]) -> bytes:
     return b"".join(
         [
-            _FIELD_1 + _sized(_FIELD_1 + _sized(key.encode()) + _FIELD_2 + _sized(any_value(value)))
+            _FIELD_1 + sized(_FIELD_1 + sized(key.encode()) + _FIELD_2 + sized(any_value(value)))
             for key, value in pairs.items()
         ]
     )
@@ -70,24 +66,49 @@ def _pairs(pairs: Mapping[str, Any]) -> bytes:
 
 def attribute(key: str, value: Any) -> bytes:
     """A KeyValue."""
-    return _FIELD_1 + _sized(key.encode()) + _FIELD_2 + _sized(any_value(value))
+    return _FIELD_1 + sized(key.encode()) + _FIELD_2 + sized(any_value(value))
+
+
+def _field(name: str, given: Any) -> bytes:
+    """A field of a record, masked."""
+    return _ATTRIBUTE + sized(attribute(_redact.mask(name), _redact.attribute(name, given)))
+
+
+def _place(place: Place) -> bytes:
+    """Severity and code: a level and a line of a file."""
+    code = {
+        "code.file.path": _redact.mask(place.path),
+        "code.function.name": _redact.mask(place.function),
+        "code.line.number": place.line,
+    }
+    return (
+        b"\x10" + varint(severity(place.level).value)
+        + b"\x1a" + sized(severity_text(place.level_name).encode())
+        + b"".join([_ATTRIBUTE + sized(attribute(*pair)) for pair in code.items()])
+    )  # fmt: skip
 
 
 class LogEncoder:
     """Encodes light records; what all of a place in the code have in common is encoded once."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[Any, ...], bytes] = {}
-        self._names: dict[str, bytes] = {}
+        self._places: dict[Place, bytes] = {}
+        self._fields: dict[tuple[str, type, Any], bytes] = {}
+        self._masked = 0
         self._resource: tuple[Resource | None, bytes] = (None, b"")
 
     def encode(self, records: Iterable[LightRecord]) -> tuple[bytes, list[ReadableLogRecord]]:
         """An ExportLogsServiceRequest, and the records that are not in it: odd ones."""
+        if self._masked != _redact.texts.epoch():
+            # The application has said what else is a secret.
+            self._places.clear()
+            self._fields.clear()
+            self._masked = _redact.texts.epoch()
         odd: list[ReadableLogRecord] = []
         groups: dict[int, tuple[Resource, dict[str, list[bytes]]]] = {}
         for record in records:
             try:
-                encoded = _FIELD_2 + _sized(self._record(record))
+                encoded = _FIELD_2 + sized(self._record(record))
             except Exception:  # noqa: BLE001 - one record must not cost the others
                 odd.append(record.readable())
                 continue
@@ -97,33 +118,36 @@ class LogEncoder:
         for resource, scopes in groups.values():
             inside = [self._head(resource)]
             for name, logged in scopes.items():
-                scope = _FIELD_1 + _sized(_FIELD_1 + _sized(_redact.mask(name).encode()))
-                inside.append(_FIELD_2 + _sized(scope + b"".join(logged)))
-            parts.append(_FIELD_1 + _sized(b"".join(inside)))
+                scope = _FIELD_1 + sized(_FIELD_1 + sized(_redact.mask(name).encode()))
+                inside.append(_FIELD_2 + sized(scope + b"".join(logged)))
+            parts.append(_FIELD_1 + sized(b"".join(inside)))
         return b"".join(parts), odd
 
     def _record(self, record: LightRecord) -> bytes:
-        key = (record.path, record.line, record.level, record.function, record.level_name)
-        place = self._places.get(key)
+        place = self._places.get(record.place)
         if place is None:
-            place = self._place(record)
-            _keep(self._places, key, place)
+            place = _place(record.place)
+            _keep(self._places, record.place, place)
         body = record.body
         value = any_value(_redact.mask(body) if body.__class__ is str else body)
         parts = [
             place,
             _TIMES.pack(_TIME, record.created, _OBSERVED, record.observed),
-            _BODY + _sized(value),
+            _BODY + sized(value),
         ]
-        names = self._names
-        for name, found in record.described():
-            head = names.get(name)
-            if head is None:
-                head = _FIELD_1 + _sized(_redact.mask(name).encode()) + _FIELD_2
-                _keep(names, name, head)
-            parts.append(
-                _ATTRIBUTE + _sized(head + _sized(any_value(_redact.attribute(name, found))))
-            )
+        fields = self._fields
+        for name, given in record.described():
+            kind = given.__class__
+            if kind not in _KEPT:
+                parts.append(_field(name, given))
+                continue
+            known = (name, kind, given)
+            field = fields.get(known)
+            if field is None:
+                field = _field(name, given)
+                if len(field) <= _SHORT:
+                    _keep(fields, known, field)
+            parts.append(field)
         ids = record.ids()
         if ids is not None:
             parts.append(
@@ -133,21 +157,8 @@ class LogEncoder:
                 )
             )  # fmt: skip
         if record.event_name:
-            parts.append(_EVENT_NAME + _sized(record.event_name.encode()))
+            parts.append(_EVENT_NAME + sized(record.event_name.encode()))
         return b"".join(parts)
-
-    def _place(self, record: LightRecord) -> bytes:
-        """Severity and code: a level and a line of a file."""
-        code = {
-            "code.file.path": _redact.mask(record.path),
-            "code.function.name": _redact.mask(record.function),
-            "code.line.number": record.line,
-        }
-        return (
-            b"\x10" + varint(severity(record.level).value)
-            + b"\x1a" + _sized(severity_text(record.level_name).encode())
-            + b"".join([_ATTRIBUTE + _sized(attribute(*pair)) for pair in code.items()])
-        )  # fmt: skip
 
     def _head(self, resource: Resource) -> bytes:
         """The resource, as OpenTelemetry's encoder has it."""

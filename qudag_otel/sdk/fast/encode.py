@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from qudag_otel._calls.failure import Failure
     from qudag_otel.sdk.fast.call import FastSpan
 
 # Tags: trace_id 1, span_id 2, parent_span_id 4 (bytes); start 7, end 8 (fixed64); flags 16
@@ -38,6 +39,21 @@ def varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+_lengths: dict[int, bytes] = {number: varint(number) for number in range(1 << 7)}
+_LENGTHS_LIMIT: Final = 4096
+
+
+def sized(content: bytes) -> bytes:
+    """A length-delimited field without its tag."""
+    size = len(content)
+    length = _lengths.get(size)
+    if length is None:
+        length = varint(size)
+        if len(_lengths) < _LENGTHS_LIMIT:
+            _lengths[size] = length
+    return length + content
 
 
 class Template:
@@ -75,7 +91,8 @@ class Template:
             values: The values, as bytes of a span.
             rest: How many bytes follow.
         """
-        length = varint(len(self.constant) + len(values) + rest)
+        size = len(self.constant) + len(values) + rest
+        length = _lengths.get(size) or varint(size)
         return _FIELD_2 + length + self.constant + values
 
 
@@ -83,15 +100,65 @@ _attributes: dict[tuple[str, type, object], bytes | None] = {}
 _masked = 0
 _ATTRIBUTES_LIMIT: Final = 4096
 _SHORT: Final = 256
+_EVENT: Final = b"\x5a"
+_AT: Final = Struct("<cQ")
+_AT_TAG: Final = b"\x09"
+_STATUS: Final = b"\x7a"
+_ERROR: Final = b"\x18\x02"
+_EVENTS_LIMIT: Final = 256
+_EVENT_BYTES: Final = 16 << 10
+_events: dict[tuple[str, ...], bytes] = {}
+
+
+def _forget() -> None:
+    """Forget what was masked before the application said what else is a secret."""
+    global _masked  # noqa: PLW0603 - a mark of the process
+    if _masked != _redact.texts.epoch():
+        _attributes.clear()
+        _events.clear()
+        _masked = _redact.texts.epoch()
+
+
+def failed(failure: Failure, at: int) -> bytes:
+    """An error's status as bytes of a span, and the event of its exception.
+
+    Args:
+        failure: The exception.
+        at: When it ended the call, in nanoseconds since the epoch; 0 for no event.
+    """
+    described = _redact.mask(failure.description)
+    status = _STATUS + sized(_FIELD_2 + sized(described.encode()) + _ERROR)
+    if not at:
+        return status
+    return _EVENT + sized(_AT.pack(_AT_TAG, at) + _event(failure)) + status
+
+
+def _event(failure: Failure) -> bytes:
+    """The name and the attributes of an event: an error that is met again is masked once."""
+    _forget()
+    told = failure.attributes()
+    known = (*told, *told.values())
+    found = _events.get(known)
+    if found is None:
+        from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+        from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+        masked = [
+            KeyValue(key=key, value=AnyValue(string_value=_redact.attribute(key, value)))
+            for key, value in told.items()
+        ]
+        found = Span.Event(name="exception", attributes=masked).SerializeToString()
+        # What names another span is met once.
+        if not failure.reference and len(found) <= _EVENT_BYTES:
+            if len(_events) >= _EVENTS_LIMIT:
+                _events.clear()
+            _events[known] = found
+    return found
 
 
 def encoded(values: Iterable[tuple[str, Any]]) -> bytes | None:
     """Attributes as bytes of a span; None if one is no plain value."""
-    global _masked  # noqa: PLW0603 - a mark of the process
-    if _masked != _redact.texts.epoch():
-        # The application has said what else is a secret.
-        _attributes.clear()
-        _masked = _redact.texts.epoch()
+    _forget()
     found: list[bytes] = []
     for key, value in values:
         kind = value.__class__
@@ -135,8 +202,7 @@ def encode(calls: Iterable[tuple[FastSpan, bytes]], wall: Callable[[int], int]) 
     """An ExportTraceServiceRequest.
 
     Args:
-        calls: Sampled calls that ended well, all of one resource and scope, and their values; at
-            least one.
+        calls: Sampled calls, all of one resource and scope, and their values; at least one.
         wall: Turns a reading of the monotonic clock into nanoseconds since the epoch.
     """
     parts: list[bytes] = []

@@ -19,7 +19,7 @@ from qudag_otel.errors import error_type
 from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast import operations as ops
 from qudag_otel.sdk.fast.call import FastTimer
-from qudag_otel.sdk.fast.encode import Template, encoded
+from qudag_otel.sdk.fast.encode import Template, encoded, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _RECORDS_MANY: Final = 128  # so many are worth a look by the thread that exports
 _VALUES_LIMIT: Final = 32  # together with a site's own still below any ordinary limit of a span
+_UNTOLD: Final = (Outcome.OK, Outcome.ERROR)
 RECORDS_LIMIT: Final = 2048  # a site whose records nobody drained by then does so itself
 _NOTES_LIMIT: Final = 1000
 
@@ -46,7 +47,7 @@ class FastSite:
         engine: The set-up they belong to.
     """
 
-    __slots__ = ("_epoch", "_template", "count", "engine", "notes", "records", "site")
+    __slots__ = ("_constant", "_epoch", "_template", "count", "engine", "notes", "records", "site")
 
     def __init__(self, site: Site, engine: Engine) -> None:
         self.site = site
@@ -54,6 +55,7 @@ class FastSite:
         self.records = site.records
         self.count: Callable[[], int] = site.started.__next__
         self.notes: dict[int, Note] = {}
+        self._constant: frozenset[str] | None = None
         self._template: Template | None = None
         self._epoch = -1
 
@@ -192,12 +194,19 @@ class FastSite:
         return self._template
 
     def values(self, call: FastSpan) -> bytes | None:
-        """The bytes of what a call adds to the constant ones; None if it is more than values."""
-        given, more = call.given, call.more
-        if call.outcome is not None or not self.engine.unlimited:
-            return None
-        if given is None and more is None:
-            return b""
+        """The bytes of what a call adds to the constant ones; None if it is more than these."""
+        if call.given is None and call.more is None and call.outcome is None:
+            return b"" if self.engine.unlimited else None
+        found = self._added(call) if self.engine.unlimited else None
+        values = None if found is None else encoded(found)
+        failure = call.failure if call.outcome is not None else None
+        if values is None or failure is None:
+            return values
+        return values + failed(failure, self.engine.wall(call.ended) if SIGNALS.events else 0)
+
+    def _added(self, call: FastSpan) -> list[tuple[str, Any]] | None:
+        """The attributes that a call adds to those of its site; None if it does more than that."""
+        given, more, outcome = call.given, call.more, call.outcome
         found = [
             (key, value)
             for key, value in zip(self.site.options.varying, given or (), strict=False)
@@ -209,13 +218,25 @@ class FastSite:
             found.append(operation[1:])
         if self.site.options.late:
             found += self.site.late(given)
+        if outcome is not None:
+            if call.failure is not None:
+                found.append(("error.type", call.failure.type))
+            elif outcome not in _UNTOLD:
+                found.append(("qudag.outcome", outcome.value))
         if len(found) > _VALUES_LIMIT:
             return None
         if more is not None:
             keys = {key for key, _ in found}
-            if len(keys) < len(found) or not keys.isdisjoint(self.site.span_attributes):
+            if len(keys) < len(found) or not keys.isdisjoint(self._keys()):
                 return None  # one takes another's place
-        return encoded(found)
+        return found
+
+    def _keys(self) -> frozenset[str]:
+        """The attributes that every span of this site has."""
+        found = self._constant
+        if found is None:
+            found = self._constant = frozenset(self.site.span_attributes)
+        return found
 
     def _span(self, call: FastSpan, processor: SpanProcessor | None, given: Values) -> SdkSpan:
         options = self.site.options
