@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SAMPLES: Final = 31
-_TIMED: Final = 0xF  # one of sixteen
+_TIMED: Final = (
+    0xF  # one of sixteen, and the first of all: one alone, the very first, is no measure
+)
 _clock = time.perf_counter_ns
 
 
@@ -58,7 +60,7 @@ class Timed:
     def begin(self) -> tuple[int, int]:
         """Its number, and a reading of the clock if this one is timed, else 0."""
         number = next(self._numbers)
-        return number, 0 if number & _TIMED else _clock()
+        return number, 0 if number & _TIMED and number > _TIMED else _clock()
 
     def end(self, number: int, began: int) -> None:
         """Take what `begin` gave."""
