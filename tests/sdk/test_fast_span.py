@@ -445,7 +445,7 @@ def _raising(error: BaseException, **options: Any) -> Callable[[], None]:
         (asyncio.CancelledError(), {}),
         (ExceptionGroup("many", [ValueError("one"), KeyError("two")]), {}),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:20],
 )
 def test_error_is_encoded_as_the_official_encoder_does(
     wide_road: Road,
