@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from typing import TYPE_CHECKING
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.sdk.receiver import attributes
 from tests.sdk.test_otlp import PROTOCOLS, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.sdk.receiver import Receiver
@@ -357,3 +361,109 @@ def test_fork_before_the_first_measurement_inherits_no_half_done_import(tmp_path
         {},
     )
     assert out.strip() == "1"
+
+
+def test_fork_during_an_export_over_grpc_shares_no_connection(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """The parent's request ends as if nothing was; each child speaks over a connection of its own.
+
+    A child that gRPC's library ends, which docs/workers.md tells of, sends nothing at all.
+    """
+    held = threading.Event()
+
+    def acknowledged(_: str) -> None:
+        held.wait(60)
+
+    receiver.answer = acknowledged
+    with _Proxy(int(receiver.grpc_endpoint.rpartition(":")[2])) as proxy:
+        process = programs.start(
+            tmp_path,
+            SETUP
+            + """
+    work(1)
+    flushing = threading.Thread(target=telemetry.force_flush)
+    flushing.start()
+    sys.stdin.readline()  # the receiver holds the request
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            work(1)
+            telemetry.force_flush(20)
+            os._exit(0)
+        children.append(child)
+    print("forked", flush=True)
+    for child in children:
+        os.waitpid(child, 0)
+    flushing.join()
+    work(1)
+    assert telemetry.force_flush()
+    """,
+            {**environment(receiver, "grpc"), "OTEL_METRICS_EXPORTER": "none",
+             "OTEL_BSP_SCHEDULE_DELAY": "600000",
+             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{proxy.port}"},
+            command=COMMAND,
+        )  # fmt: skip
+        receiver.wait_for(lambda: receiver.requests, "the parent's request")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "forked\n"
+        held.set()
+        programs.finish(process, seconds=90)
+    assert process.returncode == 0
+    pids = [resource["process.pid"] for resource in receiver.resources("traces")]
+    assert pids.count(process.pid) == 2
+    assert len(pids) > 2, "no child could send"
+    assert len(proxy.connections) >= len(set(pids))
+    for sent in proxy.connections:
+        assert sent.count(b"PRI * HTTP/2.0") == 1, "one connection, one beginning"
+
+
+class _Proxy:
+    """Hands bytes on to a port of this host, and keeps what each connection sent."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.connections: list[bytearray] = []
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in [self._listener, *self._sockets]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._to))
+                self._sockets += (near, far)
+                self.connections.append(bytearray())
+                self._start(self._pump, near, far, self.connections[-1])
+                self._start(self._pump, far, near, bytearray())
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        with suppress(OSError):
+            while part := source.recv(1 << 16):
+                kept += part
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
