@@ -53,13 +53,15 @@ def emitted(request: pytest.FixtureRequest, pipeline: Pipeline) -> Iterator[Emit
 
 
 def _differences(pipeline: Pipeline, service: str, emitted: Emitted) -> list[str]:
-    """What is missing or wrong; nothing may be there beside what was emitted either."""
+    """What is missing or wrong; nothing may have counted beside what was emitted either."""
     names = "|".join(metric.prometheus_name for metric in metrics.CONTRACT)
     found = pipeline.prometheus.query(
         f'{{__name__=~"({names})(_bucket|_count|_sum)?",service_name="{service}"}}'
     )
-    there = {_key(sample.labels): sample.value for sample in found}
     wanted = {_key({"__name__": name, **labels}): value for name, labels, value in emitted.expected}
+    there = {_key(sample.labels): sample.value for sample in found}
+    # Counters whose labels have listed values begin together, at 0.
+    there = {key: value for key, value in there.items() if value or key in wanted}
     wrong = [
         f"{dict(key)}: {wanted.get(key)} emitted, {there.get(key)} in Prometheus"
         for key in wanted.keys() | there.keys()
@@ -92,7 +94,7 @@ def test_target_labels_of_both_paths_are_the_same(pipeline: Pipeline, emitted: E
 
     def series() -> list[Sample]:
         found = pipeline.prometheus.query(
-            f'qudag_message_throughput_total{{job=~"{emitted.pushed}.*",direction="inbound"}}'
+            f'qudag_message_throughput_total{{job=~"{emitted.pushed}.*",direction="inbound"}} > 0'
         )
         assert len(found) == 2
         return found
