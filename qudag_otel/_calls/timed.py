@@ -40,12 +40,16 @@ class Priced:
     @property
     def seconds(self) -> float:
         """The seconds of all so far; what cannot be priced yet waits."""
-        with self._lock:
-            price = self._price()
-            if price:
-                known, self._known = self._known, self._count()
-                self._seconds += max(0.0, self._known - known) * price
-            return self._seconds
+        # Never waited for: a child may have been forked while somebody held it.
+        if self._lock.acquire(blocking=False):
+            try:
+                price = self._price()
+                if price:
+                    known, self._known = self._known, self._count()
+                    self._seconds += max(0.0, self._known - known) * price
+            finally:
+                self._lock.release()
+        return self._seconds
 
 
 class Timed:

@@ -323,7 +323,8 @@ def fast_path(plan: Plan, tracers: OurTracerProvider | None, meters: MeterProvid
         _follow(plan, tracers, engine, others)
     if plan.settings[v.SDK_METRICS]:
         Observed(meters).add(plan.parts, prometheus=plan.prometheus, engine=engine)
-    plan.costs["calls"] = lambda: engine.cost_of_calls() + CARRIED.seconds
+    carried = CARRIED.seconds  # under set-ups before this one
+    plan.costs["calls"] = lambda: engine.cost_of_calls() + CARRIED.seconds - carried
     plan.costs["threads"] = plan.cost_of_threads
     observe_price(meters, plan.costs)
     return engine

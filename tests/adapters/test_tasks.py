@@ -125,7 +125,9 @@ def ended(telemetry: Captured, kind: str) -> dict[str, float]:
     """How many tasks of a kind ended, by status."""
     points = telemetry.points(COMPLETED)
     return {
-        str(one.labels["status"]): one.value for one in points if one.labels["task_type"] == kind
+        str(one.labels["status"]): one.value
+        for one in points
+        if one.labels["task_type"] == kind and one.value
     }
 
 
