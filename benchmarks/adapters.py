@@ -185,8 +185,9 @@ def celery_send(stack: ExitStack, ports: dict[str, int]) -> tuple[Callable[[], o
 
     app = celery.Celery("shop", broker="memory://")
     stack.callback(app.close)
+    stack.callback(app.control.purge)  # the broker in memory is the whole process's
 
-    @app.task(name="shop.charge")  # type: ignore[untyped-decorator]
+    @app.task(name="shop.charge", shared=False)  # type: ignore[untyped-decorator]
     def charge(order: int) -> None:
         pass
 
