@@ -24,8 +24,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.sdk.receiver import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from qudag_otel.testing import Captured
     from tests.servers.databases import PostgreSQL, Redis
 
@@ -50,16 +48,6 @@ def states(telemetry: Captured) -> dict[str, float]:
     ours = {str(one.labels["state"]): one.value for one in telemetry.points(ACTIVE)}
     assert ours == {"active": theirs["used"], "idle": theirs["idle"]}
     return theirs
-
-
-@pytest.fixture
-def watched(request: pytest.FixtureRequest, telemetry: Captured) -> Iterator[Any]:
-    """An instrumentor at work, and taken back."""
-    assert telemetry is not None
-    instrumentor = request.param()
-    instrumentor.instrument()
-    yield instrumentor
-    instrumentor.uninstrument()
 
 
 def connection_of(pool: Any) -> Any:

@@ -40,16 +40,6 @@ def point(telemetry: Captured, what: str, **more: str) -> float:
     return telemetry.value(f"db.client.connection.{what}", **more)
 
 
-@pytest.fixture
-def watched(request: pytest.FixtureRequest, telemetry: Captured) -> Iterator[Any]:
-    """An instrumentor at work, and taken back."""
-    assert telemetry is not None
-    instrumentor = request.param()
-    instrumentor.instrument()
-    yield instrumentor
-    instrumentor.uninstrument()
-
-
 @pytest.mark.parametrize("watched", [SqlalchemyPoolInstrumentor], indirect=True)
 def test_sqlalchemy_pool_under_threads_is_as_it_says(
     telemetry: Captured, watched: Any, tmp_path: Path

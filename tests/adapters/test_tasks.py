@@ -32,16 +32,6 @@ LATENCY = "qudag_swarm_task_latency_seconds"
 DEPTH = "qudag_swarm_queue_depth"
 
 
-@pytest.fixture
-def watched(request: pytest.FixtureRequest, telemetry: Captured) -> Iterator[Any]:
-    """An instrumentor at work, and taken back."""
-    assert telemetry is not None
-    instrumentor = request.param()
-    instrumentor.instrument()
-    yield instrumentor
-    instrumentor.uninstrument()
-
-
 def fails(number: int) -> int:
     """Fail for each third."""
     if number % 3 == 0:

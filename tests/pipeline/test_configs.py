@@ -199,4 +199,5 @@ def test_every_variable_of_the_configuration_is_described() -> None:
         for name in re.findall(r"\$\{(?:env:)?([A-Z][A-Z0-9_]+)(?::-|\})", path.read_text())
     }
     assert "OTELCOL_TRACES_ENDPOINT" in variables
+    assert set(QUICK) <= variables  # what tests set has an effect
     assert {name for name in variables if f"`{name}`" not in text} == set()

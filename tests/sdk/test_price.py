@@ -18,8 +18,9 @@ from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import series
 from qudag_otel.propagation import CARRIED
-from qudag_otel.sdk import configure
+from qudag_otel.sdk import configure, reset
 from qudag_otel.sdk.fast.price import Sampled, Share
+from tests.sdk.test_births import SILENT
 from tests.sdk.test_otlp import environment
 
 if TYPE_CHECKING:
@@ -93,6 +94,18 @@ def test_spent_is_at_the_price_of_its_time_and_never_falls() -> None:
     assert spent.seconds == pytest.approx(1.1)
 
 
+def test_spent_is_told_while_somebody_else_counts() -> None:
+    """A child that was forked then has the lock held for ever: what is known is the answer."""
+    count = [0.0]
+    spent = Priced(lambda: count[0], lambda: 0.01)
+    count[0] = 100
+    assert spent.seconds == pytest.approx(1)
+    count[0] = 200
+    with spent._lock:
+        assert spent.seconds == pytest.approx(1)
+    assert spent.seconds == pytest.approx(2)
+
+
 def test_first_times_are_all_timed_and_then_few(monkeypatch: pytest.MonkeyPatch) -> None:
     """The very first is the slowest of all: its price must not stand for the others."""
     clock = itertools.count(1)
@@ -132,6 +145,19 @@ def test_price_counts_wrappers_values_and_carried_contexts(receiver: Receiver) -
     assert telemetry.force_flush()
     assert engine.cost_of_calls() > calls
     assert CARRIED.seconds > before
+
+
+def test_carried_contexts_cost_the_set_up_under_which_they_were_carried() -> None:
+    """No call and no value is needed for it, and the next set-up begins at nothing."""
+    for _ in range(2):
+        reader = InMemoryMetricReader()
+        telemetry = configure(environ=SILENT, metric_readers=[reader])
+        assert values(reader, m.TELEMETRY_CPU.name)["calls"] == 0
+        for _ in range(100):
+            propagation.outgoing()
+        assert values(reader, m.TELEMETRY_CPU.name)["calls"] > 0
+        telemetry.shutdown()
+        reset()
 
 
 def test_share_is_of_the_latest_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from qudag_otel.stack._fast import fast
 from tests.servers.api import get, get_lines
 from tests.servers.build import REPOSITORY, binary
 from tests.servers.process import Ports, Server
@@ -38,19 +39,23 @@ QUICK_PROMETHEUS: Mapping[str, Any] = {
 """Overrides for tests that wait for a rule: evaluated every second, without looking back."""
 
 
-PRESENT_PROMETHEUS: Mapping[str, Any] = {
-    "global": {"evaluation_interval": "5s", "rule_query_offset": "5s"}
-}
-"""Overrides for tests that look at what is recorded: a minute's waits become seconds."""
+def in_fast_profile(folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """What a Prometheus takes as its rules and overrides: a minute's waits become seconds.
 
-
-def together(rules: Path, folder: Path) -> Path:
-    """A folder with the same rules, in which no group has an interval of its own."""
+    Args:
+        folder: where the rules go.
+    """
+    settings = BACKENDS / "prometheus.yaml"
+    files = {
+        str(path.relative_to(REPOSITORY)): path.read_bytes()
+        for path in (settings, *RULES.glob("*.yaml"))
+    }
+    made = fast(files)
     folder.mkdir(parents=True)
-    for path in rules.glob("*.yaml"):
-        text = re.sub(r"^ +interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
-        (folder / path.name).write_text(text)
-    return folder
+    for path in RULES.glob("*.yaml"):
+        (folder / path.name).write_bytes(made[str(path.relative_to(REPOSITORY))])
+    overrides = yaml.safe_load(made[str(settings.relative_to(REPOSITORY))])
+    return folder, {"global": overrides["global"]}
 
 
 class Sample(NamedTuple):

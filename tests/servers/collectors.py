@@ -6,13 +6,12 @@ import contextlib
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tests.servers.backends import (
-    PRESENT_PROMETHEUS,
     RULES,
     Alertmanager,
     Jaeger,
     Prometheus,
     VictoriaLogs,
-    together,
+    in_fast_profile,
 )
 from tests.servers.build import REPOSITORY
 from tests.servers.process import Ports, Server
@@ -95,7 +94,7 @@ class Pipeline:
         *,
         ports: Mapping[str, int] | None = None,
         on_demand: bool = False,
-        patient: bool = True,
+        fast: bool = False,
     ) -> None:
         """Prepare, do not start.
 
@@ -103,7 +102,7 @@ class Pipeline:
             folder: where configuration, logs and storage go.
             environment: the Collector's.
             ports: see the servers; by default every port is one from the system.
-            patient: rules look back a minute and take their time, as the files say.
+            fast: rules are evaluated as in `qudag-otel stack export --fast`.
             on_demand: start a server when it is first asked for, instead of all by `start`.
         """
         reserved = Ports(ports)
@@ -111,12 +110,13 @@ class Pipeline:
         self._alertmanager = Alertmanager(folder / "alertmanager", ports=reserved)
         self._logs = VictoriaLogs(folder / "victorialogs", ports=reserved)
         url = f"http://{reserved['prometheus']}"
+        rules, overrides = in_fast_profile(folder / "rules") if fast else (RULES, None)
         self._jaeger = Jaeger(folder / "jaeger", prometheus=url, ports=reserved)
         self._prometheus = Prometheus(
             folder / "prometheus",
             ports=reserved,
-            rules=RULES if patient else together(RULES, folder / "rules"),
-            overrides=None if patient else PRESENT_PROMETHEUS,
+            rules=rules,
+            overrides=overrides,
             targets={
                 "alertmanagers": [{"targets": [self._alertmanager.target]}],
                 "stack": [

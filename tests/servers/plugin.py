@@ -181,5 +181,5 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """The whole stack, once a session; each server starts when a test first asks for it."""
     folder = tmp_path_factory.mktemp("pipeline")
-    with Pipeline(folder, on_demand=True, patient=False) as running:
+    with Pipeline(folder, on_demand=True, fast=True) as running:
         yield running

@@ -46,6 +46,14 @@ _OTHERS_LARGE: Final = Check(
     "memory of all other processes, of the host's", f"({_OTHER_MEMORY}) / {_TOTAL}", ">", 0.5, "1"
 )
 
+_BUSY: Final = (
+    cause("more load", _OWN_WORK, t.MORE_MESSAGES),
+    cause("a loop in a new release", _OWN_WORK, t.RELEASED),
+    cause("the node's own process works more than its messages ask for", _OWN_WORK, _MORE_WORK),
+    cause("the node's own process takes as much at all times", _MOST_WORK),
+    cause("another process of the host", _OTHER_WORK),
+)
+
 SECTIONS: Final[dict[str, Section]] = {
     "HighMemoryUsage": Section(
         value=t.of(r.MEMORY_RATIO),
@@ -75,17 +83,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "HighCPUUsage": Section(
         value=t.of(r.CPU_PERCENT),
         impact="Everything on the host becomes slower; timeouts follow.",
-        causes=(
-            cause("more load", _OWN_WORK, t.MORE_MESSAGES),
-            cause("a loop in a new release", _OWN_WORK, t.RELEASED),
-            cause(
-                "the node's own process works more than its messages ask for",
-                _OWN_WORK,
-                _MORE_WORK,
-            ),
-            cause("the node's own process takes as much at all times", _MOST_WORK),
-            cause("another process of the host", _OTHER_WORK),
-        ),
+        causes=_BUSY,
         actions=(
             ("Compare with message throughput: same load and more CPU means a change of code."),
             "Profile the process (`py-spy top`).",
@@ -94,17 +92,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "CriticalCPUUsage": Section(
         value=t.of(r.CPU_PERCENT),
         impact="Timeouts and missed deadlines on everything that the host does.",
-        causes=(
-            cause("more load", _OWN_WORK, t.MORE_MESSAGES),
-            cause("a loop in a new release", _OWN_WORK, t.RELEASED),
-            cause(
-                "the node's own process works more than its messages ask for",
-                _OWN_WORK,
-                _MORE_WORK,
-            ),
-            cause("the node's own process takes as much at all times", _MOST_WORK),
-            cause("another process of the host", _OTHER_WORK),
-        ),
+        causes=_BUSY,
         actions=(
             ("Take load away from the host first, then look for the cause as in HighCPUUsage."),
         ),

@@ -13,9 +13,15 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from qudag_otel._warnings import warn_once
+from qudag_otel.instruments import observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from qudag_otel.catalogue import Metric
+
+    Reading = tuple[Mapping[str, str], float]
+    Observed = tuple[Metric, Callable[[], Iterable[Reading]]]
 
 T = TypeVar("T")
 
@@ -93,6 +99,7 @@ class Adapter(BaseInstrumentor):  # type: ignore[misc]  # is Any, see above
     """The library, with the versions that are tested."""
 
     _replaced: tuple[tuple[Any, str, Any, Any], ...] = ()
+    _stops: tuple[Callable[[], None], ...] = ()
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The library, with the versions that are tested."""
@@ -102,11 +109,20 @@ class Adapter(BaseInstrumentor):  # type: ignore[misc]  # is Any, see above
         """What is replaced: the owner, the name, and what makes the replacement of the original."""
         return ()
 
+    def observed(self) -> Iterable[Observed]:
+        """What is read at each collection: metrics, and what reads them."""
+        return ()
+
     def begin(self) -> None:
-        """Begin to report."""
+        """Begin to report; nothing if that was done."""
+        if not self._stops:
+            self._stops = tuple([observe(metric, read) for metric, read in self.observed()])
 
     def end(self) -> None:
         """Report no more, and forget all that was watched."""
+        for stop in self._stops:
+            stop()
+        self._stops = ()
 
     def _instrument(self, **_: Any) -> None:
         self.begin()

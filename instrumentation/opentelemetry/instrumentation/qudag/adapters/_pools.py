@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import weakref
@@ -19,15 +20,15 @@ from opentelemetry.instrumentation.qudag.adapters._statistics import Totals
 
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import pools as c
-from qudag_otel.instruments import observe, series
+from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from opentelemetry.instrumentation.qudag.adapters._adapter import Observed, Reading
 
     from qudag_otel.catalogue import Metric
     from qudag_otel.instruments import Series
-
-    Reading = tuple[Mapping[str, str], float]
 
 _clock = time.perf_counter
 
@@ -148,8 +149,6 @@ class PoolAdapter(Adapter):
     conventions = True
     """Whether OpenTelemetry's names are those of such pools."""
 
-    _stops: tuple[Callable[[], None], ...] = ()
-
     def __init__(self) -> None:
         if not hasattr(self, "pools"):  # one instrumentor a process, whoever asks for it
             _adapters.append(self)
@@ -170,23 +169,19 @@ class PoolAdapter(Adapter):
             named = numbered(name, (kept.name for _, kept in self.pools))
             self.pools.add(pool, Pool(named, conventions=self.conventions))
 
-    def begin(self) -> None:
-        """Have the pools read at each collection."""
+    def observed(self) -> Iterable[Observed]:
+        """How pools stand, under the names that are asked for."""
         qudag, semconv = names()
-        stops = [observe(m.ACTIVE_CONNECTIONS, self._ours)] if qudag else []
+        if qudag:
+            yield m.ACTIVE_CONNECTIONS, self._ours
         if semconv and self.conventions:
-            stops.append(observe(c.COUNT, self._theirs))
-            stops += [
-                observe(metric, lambda field=field: self._limit(field))  # type: ignore[misc]
-                for metric, field in _LIMITS
-            ]
-        self._stops = tuple(stops)
+            yield c.COUNT, self._theirs
+            for metric, field in _LIMITS:
+                yield metric, functools.partial(self._limit, field)
 
     def end(self) -> None:
         """Read them no more."""
-        for stop in self._stops:
-            stop()
-        self._stops = ()
+        super().end()
         self.pools.clear()
 
     def _states(self) -> Iterator[tuple[Pool, State]]:

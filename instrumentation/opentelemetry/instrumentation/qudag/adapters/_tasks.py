@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.instrumentation.qudag.adapters._adapter import Adapter, Members, guarded
 
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.instruments import observe, series
+from qudag_otel.instruments import series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
-    Reading = tuple[Mapping[str, str], float]
+    from opentelemetry.instrumentation.qudag.adapters._adapter import Observed, Reading
 
 
 class Task:
@@ -50,8 +50,6 @@ class Queues(Adapter):
     what = "queues"
     """What they are, for the warning about too many."""
 
-    _stop: Callable[[], None] | None = None
-
     def __init__(self) -> None:
         if not hasattr(self, "watched"):
             self.watched: Members[str] = Members(self.what)
@@ -68,19 +66,15 @@ class Queues(Adapter):
             name: Its `queue_type`.
         """
         self.watched.add(one, name)
-        if self._stop is None:
-            self.begin()
+        self.begin()
 
-    def begin(self) -> None:
-        """Have what waits read at each collection."""
-        if self._stop is None:
-            self._stop = observe(m.QUEUE_DEPTH, self._depths)
+    def observed(self) -> Iterable[Observed]:
+        """What waits."""
+        yield m.QUEUE_DEPTH, self._depths
 
     def end(self) -> None:
         """Read it no more."""
-        if self._stop is not None:
-            self._stop()
-            self._stop = None
+        super().end()
         self.watched.clear()
 
     def _depths(self) -> Iterable[Reading]:

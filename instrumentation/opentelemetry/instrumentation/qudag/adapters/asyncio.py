@@ -16,11 +16,12 @@ from opentelemetry.instrumentation.qudag.adapters._adapter import Adapter, guard
 from opentelemetry.instrumentation.qudag.adapters._tasks import Task, kind_of
 
 from qudag_otel.catalogue import metrics as m
-from qudag_otel.instruments import observe
 from qudag_otel.process import watch_event_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.instrumentation.qudag.adapters._adapter import Observed, Reading
 
 __all__ = ["AsyncioInstrumentor"]
 
@@ -35,8 +36,6 @@ class AsyncioInstrumentor(Adapter):
     A task's latency is the time from its creation to its end. Loops of uvloop make their tasks
     themselves: of those, `watch` shows how late they are.
     """
-
-    _stop: Callable[[], None] | None = None
 
     def __init__(self) -> None:
         if not hasattr(self, "alive"):
@@ -61,33 +60,33 @@ class AsyncioInstrumentor(Adapter):
             loop: The loop, of any thread; one that does not run yet is measured from its start on.
             interval: How often, in seconds; 0.01 or more.
         """
-        if self._stop is None:
-            self.begin()
+        super().begin()
         loop.call_soon_threadsafe(guarded, self._look, loop, interval)
 
     def begin(self) -> None:
         """Have the tasks counted at each collection; watch the loop that runs here, if one does."""
-        if self._stop is None:
-            self._stop = observe(m.QUEUE_DEPTH, self._depth)
+        super().begin()
         here = asyncio._get_running_loop()
         if here is not None:
             self.watch(here)
 
     def end(self) -> None:
         """Count them no more."""
-        if self._stop is not None:
-            self._stop()
-            self._stop = None
+        super().end()
         self.alive.clear()
         for loop in list(self.loops):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(guarded, self._leave, loop)
 
-    def _depth(self) -> Iterable[tuple[Mapping[str, str], float]]:
+    def observed(self) -> Iterable[Observed]:
+        """How many tasks are not done."""
+        yield m.QUEUE_DEPTH, self._depth
+
+    def _depth(self) -> Iterable[Reading]:
         yield _LABELS, len(self.alive)
 
     def _look(self, loop: Any, interval: float = 0.5) -> None:
-        if self._stop is not None and loop not in self.loops:
+        if self._stops and loop not in self.loops:
             self.loops[loop] = watch_event_loop(interval)
 
     def _leave(self, loop: Any) -> None:

@@ -18,12 +18,11 @@ from opentelemetry.instrumentation.qudag.adapters._adapter import (
 
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import pools as c
-from qudag_otel.instruments import observe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
-    Reading = tuple[Mapping[str, str], float]
+    from opentelemetry.instrumentation.qudag.adapters._adapter import Observed, Reading
 
 __all__ = ["HttpcorePoolInstrumentor"]
 
@@ -34,7 +33,6 @@ class HttpcorePoolInstrumentor(Adapter):
     """Watches the pools of httpx and httpcore clients; `watch(pool)` one that is there."""
 
     requires = ("httpcore >= 1, < 2",)
-    _stops: tuple[Callable[[], None], ...] = ()
 
     def __init__(self) -> None:
         if not hasattr(self, "pools"):
@@ -57,19 +55,17 @@ class HttpcorePoolInstrumentor(Adapter):
         """
         self.pools.add(pool, name)
 
-    def begin(self) -> None:
-        """Have the pools read at each collection."""
+    def observed(self) -> Iterable[Observed]:
+        """Connections, under the names that are asked for."""
         qudag, semconv = names()
-        stops = [observe(m.ACTIVE_CONNECTIONS, self._ours)] if qudag else []
+        if qudag:
+            yield m.ACTIVE_CONNECTIONS, self._ours
         if semconv:
-            stops.append(observe(c.OPEN_CONNECTIONS, self._theirs))
-        self._stops = tuple(stops)
+            yield c.OPEN_CONNECTIONS, self._theirs
 
     def end(self) -> None:
         """Read them no more."""
-        for stop in self._stops:
-            stop()
-        self._stops = ()
+        super().end()
         self.pools.clear()
 
     def _ours(self) -> Iterable[Reading]:
