@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from qudag_otel.catalogue import process as c
 from qudag_otel.instruments import observe_raw, series
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from qudag_otel.catalogue import Metric
@@ -113,6 +113,8 @@ def watch_event_loop(interval: float = 0.5) -> Callable[[], None]:
     """
     if not interval >= LEAST_SECONDS:
         raise ValueError(f"interval= takes {LEAST_SECONDS} seconds or more, not {interval!r}")
+    import asyncio  # who asks for its loop has loaded it
+
     loop = asyncio.get_running_loop()
     record = series(c.LOOP_LAG).add
     waiting: list[asyncio.TimerHandle] = []

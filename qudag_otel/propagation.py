@@ -10,11 +10,11 @@ import inspect
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 from opentelemetry import context
 
-from qudag_otel._calls.timed import Timed
+from qudag_otel._calls.timed import CARRIED
 from qudag_otel._otel.propagators import propagate
 from qudag_otel._warnings import warn_once
 
@@ -35,9 +35,6 @@ Headers: TypeAlias = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-CARRIED: Final = Timed()
-"""What carrying the context in messages costs, `incoming` and `outgoing` alike."""
 
 
 def outgoing() -> dict[str, str]:

@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
 
 def _variable() -> ContextVar[Context] | None:
@@ -56,6 +57,11 @@ def suppressed() -> bool:
     """Whether somebody asked that nothing be observed in the current context."""
     here = context_api.get_current()
     return bool(here) and any(here.get(key) for key in SUPPRESSED)
+
+
+def suppressing() -> AbstractContextManager[None]:
+    """Ask that of the instrumentations during a block."""
+    return running_in(Context({**context_api.get_current(), **dict.fromkeys(SUPPRESSED, True)}))
 
 
 def call_in(context: Context) -> Any:

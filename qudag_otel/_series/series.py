@@ -141,11 +141,19 @@ class Series:
             amount: How much, in the metric's unit.
             context: What an exemplar names the span of; the current context by default.
         """
-        if self._aside or (
+        aside = self._aside
+        if aside or (
             amount is not _ONE and (amount.__class__ not in PLAIN or not amount >= self.least)
         ):
-            self._put(amount, context)
-            return
+            if (
+                not 0 < aside <= _LOOKS
+                or amount is not _ONE
+                or context is not None
+                or _current().get(SPAN_KEY) is not None
+            ):
+                self._put(amount, context)
+                return
+            self._aside = aside - 1  # there is none; what threads get wrong here, `_settle` mends
         records = self.records
         records.append(amount)
         if len(records) > LIMIT:

@@ -12,9 +12,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from qudag_otel._calls.timed import Timed
+from qudag_otel._otel.context import suppressed
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk._records import LightRecord, OurLoggerProvider
 
@@ -83,7 +82,7 @@ class Bridge:
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record; never raises. No lock is held: a value's own code may log, too."""
         # What an exporter logs while it exports must not be exported again.
-        if self._busy.now or not is_instrumentation_enabled():
+        if self._busy.now or suppressed():
             return
         self._busy.now = True
         number, began = self._timed.begin()

@@ -21,6 +21,7 @@ from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.batch import BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
 from qudag_otel.sdk.fast.call import FastSpan
+from qudag_otel.sdk.fast.ended import EndedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Followers(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan | FastSpan]) -> SpanExportResult:
         """Hand spans over."""
         for span in spans:
-            ended = span.site.readable(span) if isinstance(span, FastSpan) else span
+            ended = EndedSpan(span) if isinstance(span, FastSpan) else span
             for processor in self._processors:
                 try:
                     processor.on_end(ended)

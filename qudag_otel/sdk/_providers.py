@@ -15,9 +15,9 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
+from qudag_otel._calls.timed import CARRIED
 from qudag_otel.catalogue.metrics import METRICS
 from qudag_otel.instruments import SCOPE
-from qudag_otel.propagation import CARRIED
 from qudag_otel.sdk import _detours as detours
 from qudag_otel.sdk._bridge import Bridge
 from qudag_otel.sdk._following import following

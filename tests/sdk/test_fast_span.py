@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import functools
 import os
@@ -28,8 +29,10 @@ from qudag_otel._calls.signal import SIGNALS
 from qudag_otel._otel.context import CALL_KEY, SPAN_KEY
 from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk.fast.call import FastSpan
+from qudag_otel.sdk.fast.ended import EndedSpan
 from qudag_otel.sdk.fast.engine import Engine
 from qudag_otel.sdk.fast.export import CallExporter
+from qudag_otel.sdk.fast.site import FastSite
 from tests.sdk import programs
 
 if TYPE_CHECKING:
@@ -328,6 +331,42 @@ def test_processor_of_ended_spans_leaves_calls_light(configured: Any) -> None:
         assert isinstance(follower, Ended)
         assert sorted(follower.names) == ["full", "light"]
         assert any(name.startswith("qudag-otel") for name in follower.kinds)
+
+
+def test_ended_span_is_the_sdks_made_when_somebody_reads_it(road: Road) -> None:
+    """Until then it tells ids and times; the clock may be set in between."""
+
+    @instrumented(name="outer")
+    def outer() -> None:
+        with contextlib.suppress(ValueError):
+            inner()
+
+    @instrumented(name="inner")
+    def inner() -> None:
+        span = trace.get_current_span()
+        span.set_attribute("own", 1)
+        span.add_event("seen")
+        raise ValueError("wrong")
+
+    outer()
+    spans = road.exported()
+    with mock.patch.object(FastSite, "readable", side_effect=AssertionError("made too early")):
+        ended = [EndedSpan(call) for call in road.finished]
+        for span, light in zip(spans, ended, strict=True):
+            assert isinstance(light, ReadableSpan)
+            early = ("context", "parent", "start_time", "end_time")
+            assert [getattr(light, one) for one in early] == [getattr(span, one) for one in early]
+            assert light.get_span_context() == span.context
+    assert encode_spans(ended) == encode_spans(spans)
+    for span, light, call in zip(spans, ended, road.finished, strict=True):
+        assert light.to_json() == span.to_json()
+        assert copy.copy(EndedSpan(call)).name == light.name == span.name
+        assert not hasattr(light, "__getstate_of_another__")
+    late = [EndedSpan(call) for call in road.finished]
+    road.engine._offset += 3_600_000_000_000
+    assert [span.start_time for span in late] == [span.start_time for span in spans]
+    with pytest.raises(AttributeError):
+        _ = late[0].never_was
 
 
 @pytest.mark.parametrize("late", [False, True])

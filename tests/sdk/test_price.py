@@ -13,11 +13,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from qudag_otel import instrumented, propagation
 from qudag_otel._calls import timed as timing
-from qudag_otel._calls.timed import Priced, Timed
+from qudag_otel._calls.timed import CARRIED, Priced, Timed
 from qudag_otel.catalogue import attributes as a
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import series
-from qudag_otel.propagation import CARRIED
 from qudag_otel.sdk import configure, reset
 from qudag_otel.sdk.fast.price import Sampled, Share
 from tests.sdk.test_births import SILENT

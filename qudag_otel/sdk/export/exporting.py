@@ -12,8 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
+from qudag_otel._otel.context import suppressing
 from qudag_otel.sdk._redacting import redacted
 from qudag_otel.sdk.export.failures import NotDelivered, described
 from qudag_otel.sdk.export.ledger import CLOSED, Ledger
@@ -79,7 +78,7 @@ class Exporting:
         Returns:
             Whether the receiver has all of it.
         """
-        with self._lock, self.outage, suppress_instrumentation():
+        with self._lock, self.outage, suppressing():
             ledger = self.ledger
             ledger.in_flight = items
             began = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -164,6 +163,8 @@ def _suspects(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name in environ:
         if not name.startswith("OTEL_") or name in TABLE or name.startswith(_FOREIGN):
             continue
+        import difflib  # the ordinary program has no such name
+
         close = difflib.get_close_matches(name, TABLE, n=1, cutoff=_CLOSE)
         if close:
             yield name, close[0]
