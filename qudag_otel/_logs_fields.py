@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final, cast
 
 from qudag_otel._calls.failure import Failure
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact import attribute, exportable, mask
 from qudag_otel.catalogue.spans import COMPONENT, NODE, OPERATION, RECORD
 
@@ -64,7 +65,9 @@ def body(record: logging.LogRecord) -> object:
         return mask(message if message.__class__ is str else _text(message))
     try:
         found = record.getMessage()
-    except Exception:  # noqa: BLE001 - a value's own code
+    except BaseException as odd:  # a value's own code
+        if interrupts(odd):
+            raise
         found = f"{_text(message)} {exportable(values)}"
     return mask(found)
 
@@ -74,7 +77,9 @@ def failure(record: logging.LogRecord) -> Failure | None:
     found: Any = record.exc_info
     try:
         return Failure(found[1]) if found else None
-    except Exception:  # noqa: BLE001 - it may be anything: the record is worth more
+    except BaseException as odd:  # it may be anything: the record is worth more
+        if interrupts(odd):
+            raise
         return None
 
 

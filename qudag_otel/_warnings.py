@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Final
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact import mask, rendered
 
 _LOGGER: Final = logging.getLogger("qudag_otel")
@@ -26,10 +26,13 @@ def warn_once(key: str, message: str, *arguments: object) -> None:
     if key in _seen or len(_seen) >= _LIMIT:
         return
     _seen.add(key)
-    # Formatted here, as handlers know no secrets.
-    text = mask(message % tuple(map(_shown, arguments)) if arguments else message)
-    with suppress(Exception):  # a handler of the application's
+    try:
+        # Formatted here, as handlers know no secrets.
+        text = mask(message % tuple(map(_shown, arguments)) if arguments else message)
         _LOGGER.warning("%s", text)
+    except BaseException as error:  # a handler of the application's, or no depth is left
+        if interrupts(error):
+            raise
 
 
 class _Shown:

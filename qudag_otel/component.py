@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from opentelemetry import metrics as metrics_api
 
 from qudag_otel._conformance import ConformanceError, faults_of
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.instruments import observe
@@ -125,7 +126,7 @@ class _Health:
 
     def _ask(self, component: MonitoredComponent) -> bool | None:
         """Whether it is healthy; None if it cannot be asked."""
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             answer: object = component.healthy()
             if inspect.isawaitable(answer):
@@ -137,7 +138,9 @@ class _Health:
                 )
                 return None
             up = bool(answer)
-        except Exception as error:  # noqa: BLE001 - a check that raises has failed
+        except BaseException as error:  # a check that raises has failed
+            if interrupts(error):
+                raise
             up, failure = False, error
         if up != self._up:
             self._up = up

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from qudag_otel import identity
+from qudag_otel._foreign import interrupts
 from qudag_otel._logs_fields import add
 from qudag_otel._logs_format import JsonFormatter, TextFormatter
 from qudag_otel._redact import safe_text
@@ -246,7 +247,9 @@ class ComponentLogger:
             )  # fmt: skip
             made.__dict__.update(fields)
             logger.handle(made)
-        except Exception as problem:  # noqa: BLE001 - a filter or handler of the application's
+        except Exception as problem:  # a filter or handler of the application's
+            if interrupts(problem):
+                raise
             warn_once(
                 f"log:{type(problem).__name__}", "a log record was lost: %s",
                 safe_text(problem, repr),
@@ -287,8 +290,9 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
             except UnicodeEncodeError:
                 stream.write(line.encode("ascii", "backslashreplace").decode())
             stream.flush()
-        except Exception:  # noqa: BLE001, S110 - suppress() costs a tenth of the line
-            pass
+        except Exception as problem:  # suppress() costs a tenth of the line
+            if interrupts(problem):
+                raise
 
     def flush(self) -> None:
         """Do nothing: each line is flushed."""

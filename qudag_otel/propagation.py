@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, c
 from opentelemetry import context
 
 from qudag_otel._calls.timed import CARRIED
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.propagators import propagate
 from qudag_otel._warnings import warn_once
 
@@ -69,8 +70,8 @@ def incoming(headers: Headers | None) -> Generator[None]:
 
 def _as_text(headers: Headers | None) -> dict[str, str]:
     found: dict[str, str] = {}
-    given: Any = headers or ()
     try:
+        given: Any = headers or ()
         pairs: list[tuple[Any, Any]] = list(getattr(given, "items", given.__iter__)())
         for name, value in pairs:
             first: Any = value
@@ -78,7 +79,9 @@ def _as_text(headers: Headers | None) -> dict[str, str]:
                 first = next(iter(cast("list[Any]", value)), None)
             if isinstance(first, (str, bytes)):
                 found.setdefault(_decoded(name).lower(), _decoded(first))
-    except Exception as error:  # noqa: BLE001 - what a peer sends must not fail the application
+    except BaseException as error:  # what a peer sends must not fail the application
+        if interrupts(error):
+            raise
         warn_once("incoming", "the headers of a message are no pairs of name and value: %r", error)
     return found
 

@@ -165,7 +165,7 @@ def update_resource_usage(
     part, whole = number(used), number(maximum)
     if part is None or whole is None or part < 0 or whole <= 0:
         warn_once(
-            f"resource:{name}",
+            f"resource:{shown(name)}",
             "update_resource_usage(%s) needs used >= 0 and maximum > 0, not %s and %s; dropped",
             shown(name),
             shown(used),

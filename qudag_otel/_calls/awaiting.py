@@ -12,6 +12,7 @@ from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel._calls.pending import Pending, has, steps_of
+from qudag_otel._foreign import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,7 +45,9 @@ def waits(result: Any) -> bool:
     """The same; False where the class of a result, or its attributes, are odd enough to raise."""
     try:
         return awaits(result)
-    except Exception:  # noqa: BLE001 - any class of the application
+    except BaseException as odd:  # any class of the application
+        if interrupts(odd):
+            raise
         return False
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from qudag_otel._calls.arguments import reader, signature
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact import Verdict, rendered, verdict
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def capturing(function: Callable[..., Any], names: Sequence[str]) -> Capture | N
             found = read(*args, **kwargs)
             if not (harmless and all(map(_kept, found))):
                 found = tuple(map(shown, names, found))
-        except Exception:  # noqa: BLE001 - the call itself says what is wrong with its arguments
+        except BaseException as odd:  # the call itself says what is wrong with its arguments
+            if interrupts(odd):
+                raise
             return None
         return found
 

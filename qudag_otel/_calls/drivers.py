@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qudag_otel._calls import awaiting
 from qudag_otel._calls.arguments import reader, signature
 from qudag_otel._calls.site import RELIEVE
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPRESSED
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _plain(function: Function, site: Site, capture: Capture | None) -> Function:
             raise
         try:
             waits = type(result) not in awaiting.plain and awaiting.awaits(result)
-        except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
+        except BaseException as odd:  # a class whose own class or attributes are odd
+            if interrupts(odd):
+                raise
             waits = False
         if waits:
             return awaiting.later(call, result, awaiting.ending(call))
@@ -130,7 +133,9 @@ def _timed(function: Function, site: Site) -> Function:
             raise
         try:
             waits = type(result) not in awaiting.plain and awaiting.awaits(result)
-        except Exception:  # noqa: BLE001 - a class whose own class or attributes are odd
+        except BaseException as odd:  # a class whose own class or attributes are odd
+            if interrupts(odd):
+                raise
             waits = False
         if waits:
             call = timed.resumed(began, around)

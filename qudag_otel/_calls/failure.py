@@ -20,6 +20,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.signal import SIGNALS
+from qudag_otel._foreign import interrupts
 from qudag_otel.errors import error_type
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def text_of(error: BaseException, limit: int = MESSAGE_LIMIT) -> str:
         text = _only(error)
         if text is None:
             text = _bounded(error, limit) if _is_huge(error) else str(error)
-    except Exception:  # noqa: BLE001 - a __str__ of the application's own
+    except BaseException as odd:  # a __str__ of the application's own
+        if interrupts(odd):
+            raise
         return f"<unprintable {type(error).__name__} object>"
     return shortened(text, limit)
 
@@ -153,7 +156,9 @@ class Failure:
         if not reference:
             try:
                 self._keep(error)
-            except Exception as trouble:  # noqa: BLE001 - notes, causes and attributes of any class
+            except BaseException as trouble:  # notes, causes and attributes of any class
+                if interrupts(trouble):
+                    raise
                 self._text = f"{self.description}\n<no traceback: {type(trouble).__name__}>\n"
 
     def _keep(self, error: BaseException) -> None:
@@ -182,7 +187,9 @@ class Failure:
         if self._text is None:
             try:
                 text = "".join([link.text() for link in reversed(self._chain)])
-            except Exception as trouble:  # noqa: BLE001 - loaders of any kind read source
+            except BaseException as trouble:  # loaders of any kind read source
+                if interrupts(trouble):
+                    raise
                 text = f"{self.description}\n<no traceback: {type(trouble).__name__}>\n"
             self._text = shortened(text, _TEXT_LIMIT)
             self._chain = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qudag_otel._calls.decorate import SITE, Request, decorate
 from qudag_otel._calls.failure import text_of
 from qudag_otel._calls.registry import disabled
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class _Finder(MetaPathFinder):
             if isinstance(loader, type):  # a loader of many modules, as of those built in
                 raise TypeError("it is built into Python")  # noqa: TRY301 - told as any other
             vars(loader)["exec_module"] = exec_module
-        except Exception as error:  # noqa: BLE001 - loaders of any kind
+        except BaseException as error:  # loaders of any kind
+            if interrupts(error):
+                raise
             _tell(fullname, ALL, error)
 
 
@@ -120,11 +123,13 @@ def _instrument(module: ModuleType, names: Sequence[str]) -> None:
                 _all(module)
             else:
                 _one(module, name)
-        except Exception as error:  # noqa: BLE001 - modules and classes of any kind
+        except BaseException as error:  # modules and classes of any kind
+            if interrupts(error):
+                raise
             _tell(module.__name__, name, error)
 
 
-def _tell(module: str, name: str, error: Exception) -> None:
+def _tell(module: str, name: str, error: BaseException) -> None:
     warn_once(
         f"instrument:{module}:{name}",
         "%s:%s is not instrumented: %s: %s",

@@ -20,6 +20,7 @@ from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.plain import SILENT
 from qudag_otel._calls.registry import SPANLESS, renamed
 from qudag_otel._calls.signal import SIGNALS, emit
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import call_in
 from qudag_otel._warnings import warn_once
 from qudag_otel.errors import error_type
@@ -135,7 +136,9 @@ def _operation(call: Call) -> Operation:
 def _try(step: Callable[..., None], *arguments: Any) -> None:
     try:
         step(*arguments)
-    except Exception as error:  # noqa: BLE001 - arguments and spans of somebody else
+    except BaseException as error:  # arguments and spans of somebody else
+        if interrupts(error):
+            raise
         kind = type(error).__name__
         warn_once(f"operation:{kind}", "left out what was said of a call: %s", text_of(error))
 

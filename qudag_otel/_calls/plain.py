@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, Status, StatusCo
 from qudag_otel._calls.failure import describe, failure_of, text_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.signal import SIGNALS, emit
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import detach, inside, outside, suppressed
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
@@ -253,16 +253,18 @@ def guarded(site: Site, step: Callable[..., Any], *arguments: Any) -> Any:
     """
     try:
         return step(*arguments)
-    except Exception as error:  # noqa: BLE001 - samplers, processors, reservoirs, str() of others
+    except BaseException as error:  # samplers, processors, reservoirs, str() of others
+        if interrupts(error):
+            raise
         complain(site, error)
         return None
 
 
-def complain(site: Site, error: Exception) -> None:
+def complain(site: Site, error: BaseException) -> None:
     """Say once for each operation and kind of trouble that a call was not fully observed."""
     name = type(error).__name__
     operation = site.options.operation
-    with contextlib.suppress(Exception):  # a logging handler of somebody else
+    try:
         warn_once(
             f"call:{operation}:{name}",
             "observing %s failed, and the call went on without it: %s: %s",
@@ -270,6 +272,9 @@ def complain(site: Site, error: Exception) -> None:
             name,
             text_of(error),
         )
+    except BaseException as trouble:  # no depth is left
+        if interrupts(trouble):
+            raise
 
 
 def _says_error(span: Span) -> bool:

@@ -21,6 +21,7 @@ from qudag_otel._calls.pending import has
 from qudag_otel._calls.plain import SILENT
 from qudag_otel._calls.registry import disabled, site_for
 from qudag_otel._calls.site import Options
+from qudag_otel._foreign import interrupts
 from qudag_otel._series.values import text
 from qudag_otel._warnings import warn_once
 from qudag_otel.errors import error_type
@@ -211,7 +212,9 @@ def tell(step: Callable[[Call, Any], None], call: Call, end: Any) -> None:
     """Tell a wrapper of the end of a call, by a step that may fail, which is logged once."""
     try:
         step(call, end)
-    except Exception as problem:  # noqa: BLE001 - measuring must not break the application
+    except BaseException as problem:  # measuring must not break the application
+        if interrupts(problem):
+            raise
         kind = error_type(problem)
         warn_once(
             f"wrapper:{kind}", "a call was not fully measured: %s: %s", kind, text_of(problem)

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact.names import Verdict, verdict
 from qudag_otel._redact.shapes import of_command
 from qudag_otel._redact.texts import ELLIPSIS, LIMIT, MASK, mask
@@ -90,7 +91,16 @@ def attribute(name: str, value: V) -> V | str:
         return value  # of bytes, only those with something to mask become text
     if kind is tuple and isinstance(masked, list):
         masked = tuple(cast("list[object]", masked))
-    return value if masked == value else cast("V", masked)
+    return value if _same(masked, value) else cast("V", masked)
+
+
+def _same(masked: object, value: object) -> bool:
+    try:
+        return bool(masked == value)
+    except BaseException as odd:  # of an item's class, or an array, which compares by items
+        if interrupts(odd):
+            raise
+        return False
 
 
 def attributes(found: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,7 +120,9 @@ def safe_text(value: object, show: Callable[[object], str] = str) -> str:
         if isinstance(value, int) and value.bit_length() > _DIGITS_BITS:
             return f"<int of {value.bit_length()} bits>"
         return str.__str__(show(value))
-    except Exception as error:  # noqa: BLE001 - any code may stand behind it
+    except BaseException as error:  # any code may stand behind it
+        if interrupts(error):
+            raise
         return f"<{type(value).__name__}: {type(error).__name__} in {show.__name__}>"
 
 
@@ -129,7 +141,9 @@ class _Walk:
     def of(self, value: Any, depth: int) -> object:
         try:
             return self._of(value, depth)
-        except Exception as error:  # noqa: BLE001 - of a proxy even the class may be its own code
+        except BaseException as error:  # of a proxy even the class may be its own code
+            if interrupts(error):
+                raise
             return f"<{type(value).__name__}: {type(error).__name__}>"
 
     def _of(self, value: Any, depth: int) -> object:  # noqa: PLR0911 - a kind of value each

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.measure import Emptied
 from qudag_otel._warnings import warn_once
 
@@ -55,7 +56,9 @@ def drain_all() -> None:
     for drain in _drains.copy():
         try:
             drain()
-        except Exception as error:  # noqa: BLE001 - a collection must go on
+        except BaseException as error:  # a collection must go on
+            if interrupts(error):
+                raise
             warn_once(f"drain:{type(error).__name__}", "measurements are missing: %.200r", error)
 
 

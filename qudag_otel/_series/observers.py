@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.metrics import Observation
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._series.drains import COLLECTING
 from qudag_otel._series.instruments import observed
 from qudag_otel._series.labels import Labels, check, complete
@@ -94,7 +95,9 @@ def _read(metric: Metric) -> list[Observation]:
         for callback in list(_observers[metric.name][1].values()):
             try:
                 found += callback()
-            except Exception as error:  # noqa: BLE001 - its failure must not end a scrape
+            except BaseException as error:  # its failure must not end a scrape
+                if interrupts(error):
+                    raise
                 warn_once(
                     f"observer:{metric.name}:{type(error).__name__}",
                     "an observer of %s failed and its values are missing: %s",

@@ -20,6 +20,7 @@ from opentelemetry import trace as trace_api
 from opentelemetry.context import Context
 
 from qudag_otel import identity
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import CURRENT, SPAN_KEY, SUPPORTED
 from qudag_otel._otel.measure import Target, is_sdks, target
 from qudag_otel._series import gauges, instruments, labels, observers
@@ -185,8 +186,9 @@ class Series:
             if self.least <= value <= HIGHEST:
                 self.value = value
                 return
-        except Exception:  # noqa: BLE001, S110 - no number, which is told below
-            pass
+        except BaseException as odd:  # no number, which is told below
+            if interrupts(odd):
+                raise
         found = observers.usable(self.metric, value)
         if found is not None:
             gauges.show(self)
@@ -233,7 +235,9 @@ class Series:
                 self._mark(found, context, self._target.offers)
             else:
                 self._slowly(found, context)
-        except Exception as error:  # noqa: BLE001 - providers and contexts are somebody else's
+        except BaseException as error:  # providers and contexts are somebody else's
+            if interrupts(error):
+                raise
             _lost(self.metric, error)
 
     def _mark(self, value: float, context: Context | None, offers: str) -> None:
@@ -351,7 +355,9 @@ class Series:
             elif batch.values and not self._target.take(batch, wait=wait):
                 return bad
             bad = batch.bad
-        except Exception as error:  # noqa: BLE001 - the provider is somebody else's
+        except BaseException as error:  # the provider is somebody else's
+            if interrupts(error):
+                raise
             _lost(self.metric, error)
         del self.records[:plain]
         del self.marked[:marked]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from qudag_otel._foreign import interrupts
+
 PLAIN: Final = frozenset({int, float})
 """The classes of numbers that need no conversion."""
 
@@ -40,7 +42,9 @@ def number(value: object) -> int | float | None:
             whole = int(converted)
             return whole if -_INT64 <= whole < _INT64 else float(whole)
         inexact = float(converted)
-    except Exception:  # noqa: BLE001 - the conversion is somebody else's code
+    except BaseException as odd:  # the conversion is somebody else's code
+        if interrupts(odd):
+            raise
         return None
     return inexact if math.isfinite(inexact) else None
 
@@ -50,7 +54,9 @@ def text(value: object) -> str:
     try:
         found = value if isinstance(value, str) else str(value)
         return utf8(str.__str__(found))
-    except Exception:  # noqa: BLE001 - `__str__` is somebody else's code
+    except BaseException as odd:  # `__str__` is somebody else's code
+        if interrupts(odd):
+            raise
         return type(value).__name__
 
 
@@ -67,5 +73,7 @@ def shown(value: object) -> str:
     """A value for a log line, short, whatever its `__repr__` does."""
     try:
         return utf8(f"{value!r:.100}")
-    except Exception:  # noqa: BLE001 - `__repr__` is somebody else's code
+    except BaseException as odd:  # `__repr__` is somebody else's code
+        if interrupts(odd):
+            raise
         return f"a {type(value).__name__}"

@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel._calls.timed import Timed
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import suppressed
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk._records import LightRecord, OurLoggerProvider
@@ -94,7 +95,9 @@ class Bridge:
             else:
                 for queue in queues:
                     queue(light)
-        except Exception as error:  # noqa: BLE001 - logging must not fail the application
+        except BaseException as error:  # logging must not fail the application
+            if interrupts(error):
+                raise
             warn_once(
                 f"bridge:{type(error).__name__}", "a log record could not be exported: %r", error
             )

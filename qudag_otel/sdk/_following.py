@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import (
 )
 
 from qudag_otel._calls.failure import text_of
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.batch import BatchSpans
 from qudag_otel.sdk.export.exporting import Exporting
@@ -62,7 +63,9 @@ class Followers(SpanExporter):
             for processor in self._processors:
                 try:
                     processor.on_end(ended)
-                except Exception as error:  # noqa: BLE001 - the others shall get it all the same
+                except BaseException as error:  # the others shall get it all the same
+                    if interrupts(error):
+                        raise
                     name = type(processor).__name__
                     warn_once(
                         f"processor:{name}:{type(error).__name__}",

@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ def _in_child() -> None:
     for function in _children:
         try:
             function(_forking.in_thread)
-        except Exception as error:  # noqa: BLE001 - a fork must succeed
-            warn_once(f"fork:{error!r}", "after a fork telemetry is incomplete: %r", error)
+        except BaseException as error:  # a fork must succeed
+            if interrupts(error):
+                raise
+            warn_once(
+                f"fork:{type(error).__name__}", "after a fork telemetry is incomplete: %r", error
+            )
     _after()

@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_NAMESPACE
 from opentelemetry.sdk.trace import TracerProvider
 
 from qudag_otel import identity
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel import storage
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue.attributes import NODE_ID
@@ -309,6 +310,8 @@ def _shut_down(provider: Any) -> bool:
 def _quietly(function: Callable[[], object]) -> bool:
     try:
         return function() is not False
-    except Exception as error:  # noqa: BLE001 - one part's failure must not keep the others open
+    except BaseException as error:  # one part's failure must not keep the others open
+        if interrupts(error):
+            raise
         _LOGGER.debug("a part of telemetry failed to flush or close: %r", error)
         return False

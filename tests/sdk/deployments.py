@@ -86,6 +86,7 @@ class Deployment:
         command: What starts it, `{port}` being the port of requests.
         instrumented: Set up by `opentelemetry-instrument`, not in the application.
         short: Tried in each run of the tests, not only in the long one.
+        retires: All its workers may end at once by themselves, and what /metrics sums up with them.
         variables: Further environment variables.
     """
 
@@ -93,6 +94,7 @@ class Deployment:
     command: str
     instrumented: bool = False
     short: bool = False
+    retires: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -112,15 +114,35 @@ DEPLOYMENTS = (
         "gunicorn, sync, --preload, --max-requests",
         f"{_GUNICORN} --preload --max-requests 7 app:wsgi",
     ),
+    Deployment(
+        "gunicorn, sync, --max-requests", f"{_GUNICORN} --max-requests 7 app:wsgi", retires=True
+    ),
     Deployment("gunicorn, gthread", f"{_GUNICORN} -k gthread --threads 3 app:wsgi"),
     Deployment("gunicorn, gevent", f"{_GUNICORN} -k gevent app:wsgi", short=True),
     Deployment("gunicorn, gevent, --preload", f"{_GUNICORN} -k gevent --preload app:wsgi"),
     Deployment("gunicorn, UvicornWorker", _UVICORN_WORKER),
     Deployment("gunicorn, UvicornWorker, --preload", f"{_UVICORN_WORKER} --preload", short=True),
+    Deployment(
+        "gunicorn, UvicornWorker, --max-requests",
+        f"{_UVICORN_WORKER} --max-requests 7",
+        retires=True,
+    ),
+    Deployment(
+        "gunicorn, UvicornWorker, --preload, --max-requests",
+        f"{_UVICORN_WORKER} --preload --max-requests 7",
+    ),
     Deployment("gunicorn, sync", f"{_GUNICORN} app:wsgi", instrumented=True),
     Deployment("gunicorn, UvicornWorker", _UVICORN_WORKER, instrumented=True),
     Deployment("uvicorn", _UVICORN),
+    Deployment(
+        "uvicorn, --limit-max-requests", f"{_UVICORN} --limit-max-requests {REQUESTS}", retires=True
+    ),
     Deployment("uvicorn, --workers", f"{_UVICORN} --workers 2", short=True),
+    Deployment(
+        "uvicorn, --workers, --limit-max-requests",
+        f"{_UVICORN} --workers 2 --limit-max-requests 7",
+        retires=True,
+    ),
     Deployment("uvicorn, --workers", f"{_UVICORN} --workers 2", instrumented=True),
     Deployment("celery, prefork", _CELERY, short=True),
     Deployment("celery, prefork, max-tasks-per-child", f"{_CELERY} --max-tasks-per-child 4"),
@@ -170,7 +192,7 @@ def run(
         try:
             with may_fail:
                 (_serve if deployment.serves else _work)(service, folder)
-                if "prometheus" in metrics:
+                if "prometheus" in metrics and not deployment.retires:
                     eventually(
                         lambda: _scraped(service.metrics_port) == REQUESTS, "all on one page"
                     )

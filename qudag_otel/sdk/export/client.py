@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.failures import Failure, NotDelivered, described
 from qudag_otel.sdk.export.messages import as_json, count, halves, judge
@@ -109,7 +110,9 @@ class OtlpExporter:
         """Encode a batch, without the items that cannot be: they must not cost the others."""
         try:
             return self._encode(batch)
-        except Exception as error:
+        except BaseException as error:
+            if interrupts(error):
+                raise
             if not (self._divisible and batch):
                 raise
             items: Sequence[Any] = batch

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import suppressing
 from qudag_otel.sdk._redacting import redacted
 from qudag_otel.sdk.export.failures import NotDelivered, described
@@ -106,7 +107,9 @@ class Exporting:
         except NotDelivered as error:
             # An answer that is none says nothing of how many.
             return error.lost or items, error.failure.kind, error.failure.reason
-        except Exception as error:  # noqa: BLE001 - an exporter's failure stays with telemetry
+        except BaseException as error:  # an exporter's failure stays with telemetry
+            if interrupts(error):
+                raise
             return items, type(error).__qualname__, described(error)
         # The three result enumerations agree in this name alone.
         if getattr(result, "name", "") == "SUCCESS":
@@ -154,7 +157,9 @@ class Exporting:
             return
         try:
             exporter.shutdown()
-        except Exception as error:  # noqa: BLE001 - closing goes on
+        except BaseException as error:  # closing goes on
+            if interrupts(error):
+                raise
             _LOGGER.debug("an exporter of %s failed to close: %s", self.signal, described(error))
 
     def after_fork(self) -> None:

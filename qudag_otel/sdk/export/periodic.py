@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.batch import CLOSE_SECONDS
 from qudag_otel.sdk.export.failures import described
@@ -61,7 +62,9 @@ class PeriodicReader(MetricReader):
         self._began = time.perf_counter()
         try:
             self.collect(timeout_millis=self._timeout * 1000)
-        except Exception as error:  # noqa: BLE001 - an observer's failure must not end the thread
+        except BaseException as error:  # an observer's failure must not end the thread
+            if interrupts(error):
+                raise
             self._failed = True
             warn_once(
                 f"collect:{type(error).__name__}",

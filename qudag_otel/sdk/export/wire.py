@@ -10,6 +10,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from qudag_otel import _redact
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.encoders import encoder
 from qudag_otel.sdk import _redacting as redacting
 from qudag_otel.sdk._records import severity, severity_text
@@ -109,7 +110,9 @@ class LogEncoder:
         for record in records:
             try:
                 encoded = _FIELD_2 + sized(self._record(record))
-            except Exception:  # noqa: BLE001 - one record must not cost the others
+            except BaseException as error:  # one record must not cost the others
+                if interrupts(error):
+                    raise
                 odd.append(record.readable())
                 continue
             _, scopes = groups.setdefault(id(record.resource), (record.resource, {}))

@@ -9,6 +9,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.export.failures import described
 
@@ -109,7 +110,9 @@ class Worker:
     def _call(self, due: Due) -> None:
         try:
             self._work(due)
-        except Exception as error:  # noqa: BLE001 - the thread outlives whatever it calls
+        except BaseException as error:  # the thread outlives whatever it calls
+            if interrupts(error):
+                raise
             warn_once(
                 f"worker:{self._name}:{type(error).__name__}",
                 "the thread %s goes on after an error: %s", self._name, described(error),

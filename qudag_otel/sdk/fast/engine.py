@@ -23,6 +23,7 @@ from qudag_otel._calls.outcome import Outcome
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.registry import bind_with
 from qudag_otel._calls.timed import Priced
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.measure import BulkHistogram
 from qudag_otel._otel.spans import root_bound, unlimited
 from qudag_otel._series.drains import before_collection
@@ -275,7 +276,9 @@ class Engine:
                     self._measure(one, group)
             if site.tally is not None:
                 site.tally(calls, self._offset)
-        except Exception as error:  # noqa: BLE001 - views and reservoirs of somebody else
+        except BaseException as error:  # views and reservoirs of somebody else
+            if interrupts(error):
+                raise
             complain(site, error)
 
     # -- as the source of the export queues

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 
 from qudag_otel._calls.failure import Failure
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def perform(span: Span, operations: list[Operation]) -> None:
                 span.add_event("exception", {**found, **(more or {})}, at)
             else:
                 getattr(span, name)(*arguments)
-        except Exception as error:  # noqa: BLE001 - one that means nothing must not cost the span
+        except BaseException as error:  # one that means nothing must not cost the span
+            if interrupts(error):
+                raise
             warn_once(
                 f"operation:{name}:{type(error).__name__}",
                 "%s() of a span was left out, as its arguments mean nothing to OpenTelemetry: %r",

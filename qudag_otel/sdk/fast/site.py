@@ -13,6 +13,7 @@ from qudag_otel._calls.failure import describe, failure_of
 from qudag_otel._calls.outcome import Outcome, outcome_of
 from qudag_otel._calls.plain import complain
 from qudag_otel._calls.signal import SIGNALS, emit
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.spans import readable, sdk_span
 from qudag_otel._redact import texts
 from qudag_otel.errors import error_type
@@ -88,7 +89,9 @@ class FastSite:
                 if SIGNALS.logs:
                     emit(call.failure, call.get_span_context())
             call.outcome = outcome
-        except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
+        except BaseException as trouble:  # the application meets its own exception
+            if interrupts(trouble):
+                raise
             complain(self.site, trouble)
 
     def time_failed(
@@ -105,7 +108,9 @@ class FastSite:
             options = self.site.options
             outcome, name = said or (outcome_of(error, options.expected, options.ends), "")
             name = name or error_type(error)
-        except Exception as trouble:  # noqa: BLE001 - the application meets its own exception
+        except BaseException as trouble:  # the application meets its own exception
+            if interrupts(trouble):
+                raise
             complain(self.site, trouble)
         finally:
             self.records.append((began, ended, around, outcome, name))

@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact import mask
 from qudag_otel._series.values import number as exportable
 from qudag_otel._series.values import shown
@@ -147,7 +148,9 @@ class Exposition:
                 for metric in scope_metrics.metrics:
                     try:
                         self._add(families, known, metric, extra, openmetrics=openmetrics)
-                    except Exception as error:  # noqa: BLE001 - it must not cost its neighbours
+                    except BaseException as error:  # it must not cost its neighbours
+                        if interrupts(error):
+                            raise
                         self._left_out(metric.name, "cannot be rendered", shown(error))
         parts = list(
             itertools.chain(
@@ -333,7 +336,9 @@ def number(value: object) -> str:
         if found is None:
             try:
                 found = float(value)  # type: ignore[arg-type]  # sums may have become infinite
-            except Exception:  # noqa: BLE001 - the conversion is somebody else's code
+            except BaseException as odd:  # the conversion is somebody else's code
+                if interrupts(odd):
+                    raise
                 found = math.nan
         value = found
     text = repr(value)

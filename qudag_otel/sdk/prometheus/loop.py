@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ class Loop:
     def _guarded(self, function: Callable[[], object]) -> None:
         try:
             function()
-        except Exception as error:  # noqa: BLE001 - the thread serves others, too
-            warn_once(f"loop:{error!r}", "/metrics: %r", error)
+        except BaseException as error:  # the thread serves others, too
+            if interrupts(error):
+                raise
+            warn_once(f"loop:{type(error).__name__}", "/metrics: %r", error)
 
     def call(self, function: Callable[[], object]) -> None:
         """Have a function called in the thread; from any thread."""

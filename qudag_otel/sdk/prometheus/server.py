@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from qudag_otel._foreign import interrupts
 from qudag_otel.sdk.prometheus.exposition import CLASSIC, OPENMETRICS
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
         compress = wants_gzip(self.headers.get("Accept-Encoding", ""))
         try:
             body = self.server.source.scrape(openmetrics=openmetrics)
-        except Exception as error:
+        except BaseException as error:
+            if interrupts(error):
+                raise
             _LOGGER.exception("a scrape failed")
             self._say(HTTPStatus.INTERNAL_SERVER_ERROR, f"the scrape failed: {error!r}")
             return

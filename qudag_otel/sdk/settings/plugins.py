@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from qudag_otel._foreign import interrupts
 from qudag_otel.sdk.settings.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def load(group: str, name: str, variable: str, known: Iterable[str]) -> Any:
         )  # fmt: skip
     try:
         return found[name].load()
-    except Exception as error:
+    except BaseException as error:
+        if interrupts(error):
+            raise
         raise ConfigurationError(
             variable, name, f"{found[name].value} cannot be loaded: {error!r}",
             "Repair or remove the package that adds it.",

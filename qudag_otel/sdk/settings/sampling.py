@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._redact.values import safe_text
 from qudag_otel._warnings import warn_once
 from qudag_otel.sdk.settings import plugins
@@ -65,7 +66,9 @@ def sampler(settings: Settings) -> Sampler:
     )
     try:
         made = factory(argument or None)
-    except Exception as error:
+    except BaseException as error:
+        if interrupts(error):
+            raise
         said = safe_text(error, repr)
         if not argument:
             raise ConfigurationError(

@@ -9,6 +9,7 @@ from opentelemetry.instrumentation.qudag._owner import Node, Readings, observe_w
 from qudag_otel._calls.awaiting import plain
 from qudag_otel._calls.plain import SILENT
 from qudag_otel._calls.wrapped import Ends, failure, is_coroutine, pass_through
+from qudag_otel._foreign import interrupts
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue.attributes import EVICTION_REASON
@@ -122,7 +123,9 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
             raise
         try:
             known = type(found) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known and validation_type is None:
             (self._miss if found is self._missing else self._hit)()
@@ -144,7 +147,9 @@ class MonitoredValidationCache(Generic[GetT_co, PutT_co]):
             raise
         try:
             known = type(done) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             return done

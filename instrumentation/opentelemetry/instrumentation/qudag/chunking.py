@@ -18,6 +18,7 @@ from qudag_otel._calls.wrapped import (
     site_of,
     tell,
 )
+from qudag_otel._foreign import interrupts
 from qudag_otel._series.gauges import show
 from qudag_otel._series.table import Table
 from qudag_otel._warnings import warn_once
@@ -148,7 +149,9 @@ class MonitoredChunkProcessor(Generic[ChunksT_co]):
         try:
             known = type(chunks) in plain
             common = size is not None and self._is_list_of_bytes(chunks)
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = common = False
         if common:
             parts: Any = chunks

@@ -16,6 +16,7 @@ from qudag_otel._calls.wrapped import (
     pass_through,
     site_of,
 )
+from qudag_otel._foreign import interrupts
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
@@ -115,7 +116,9 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
             raise
         try:
             known = type(sent) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             call.leave()
@@ -158,7 +161,9 @@ class MonitoredMessageFlow(Generic[SendT_co, HandleT_co]):
             raise
         try:
             known = type(handled) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             call.leave()

@@ -20,6 +20,7 @@ from qudag_otel._calls.wrapped import (
     site_of,
     tell,
 )
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.catalogue import metrics as m
 from qudag_otel.catalogue import spans as s
@@ -164,7 +165,9 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
             raise
         try:
             known = type(got) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             self._acquired(call, got)
@@ -192,7 +195,9 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
             raise
         try:
             known = type(done) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             return done
@@ -243,7 +248,9 @@ class MonitoredConnectionPool(Generic[AcquireT_co, ReleaseT_co]):
         """What `reused` says, which is the application's own."""
         try:
             return bool(self._reused is not None and self._reused(connection))
-        except Exception as problem:  # noqa: BLE001 - measuring must not break the application
+        except BaseException as problem:  # measuring must not break the application
+            if interrupts(problem):
+                raise
             kind = error_type(problem)
             warn_once(f"reused:{kind}", "reused() failed: %s: %s", kind, text_of(problem))
             return False

@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.qudag._tasks import Task, status_of
 from qudag_otel import identity
 from qudag_otel._calls.awaiting import plain
 from qudag_otel._calls.wrapped import Ends, failure, is_coroutine, pass_through, site_of, tell
+from qudag_otel._foreign import interrupts
 from qudag_otel._otel.context import current, detach, running_in
 from qudag_otel._series.table import Table
 from qudag_otel.catalogue import metrics as m
@@ -157,7 +158,9 @@ class MonitoredSwarmCoordinator(Generic[HandleT_co]):
             raise
         try:
             known = type(handle) in plain
-        except Exception:  # noqa: BLE001 - a class whose own class is odd
+        except BaseException as odd:  # a class whose own class is odd
+            if interrupts(odd):
+                raise
             known = False
         if known:
             tell(task.accepted, call, handle)
@@ -291,7 +294,9 @@ def _run(work: Callable[..., Any], task: Task, agents: Agents, site: Site) -> Ca
                 raise
             try:
                 known = type(result) in plain
-            except Exception:  # noqa: BLE001 - a class whose own class is odd
+            except BaseException as odd:  # a class whose own class is odd
+                if interrupts(odd):
+                    raise
                 known = False
             if not known:
                 if inspect.iscoroutine(result) and agents.present():

@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
+from qudag_otel._foreign import interrupts
 from qudag_otel._warnings import warn_once
 from qudag_otel.instruments import observe
 
@@ -176,7 +177,9 @@ def guarded(action: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
     """Call what is ours; what it raises is told once and goes no further."""
     try:
         return action(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - telemetry does not fail the application
+    except BaseException as error:  # telemetry does not fail the application
+        if interrupts(error):
+            raise
         name = getattr(action, "__qualname__", "?")
         warn_once(f"adapter:{name}:{type(error).__name__}", "%s failed: %.200r", name, error)
         return None
