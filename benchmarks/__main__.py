@@ -1,6 +1,7 @@
 """`python -m benchmarks` measures everything in one run and writes docs/performance.*.
 
---check compares the ratios with the goals instead; --rows measures some rows and writes nothing.
+--check compares the ratios with the goals instead; --rows measures some rows and writes nothing; --profile prints where
+the time of ours goes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+PROFILE = "QUDAG_BENCH_PROFILE"
+
+
 def main() -> int:
     """Run the command; 1 if a goal is missed under --check."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with the goals")
     parser.add_argument("--rows", default="", help="only these, such as W3,W4 (writes nothing)")
+    parser.add_argument(
+        "--profile", action="store_true", help="print where the time of ours goes (writes nothing)"
+    )
     arguments = parser.parse_args()
+    if arguments.profile:
+        os.environ[PROFILE] = "1"
     rows = tuple(arguments.rows.split(",")) if arguments.rows else ROWS
     unknown = set(rows) - set(ROWS)
     if unknown:
@@ -34,7 +43,7 @@ def main() -> int:
     found = measure([step for step in STEPS if set(step.rows) & set(rows)])
     text = markdown(found, rows)
     print(text)
-    if not arguments.check and not arguments.rows:
+    if not (arguments.check or arguments.rows or arguments.profile):
         PAGE.write_text(text, encoding="utf-8")
         plot(found)
     shortfalls = missed(found, rows)
@@ -93,7 +102,7 @@ def run(step: Step, url: str, *, short: bool) -> dict[str, float]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("OTEL_", "QUDAG_"))
+        if name == PROFILE or not name.startswith(("OTEL_", "QUDAG_"))
     }
     environ = {**kept, "QUDAG_BENCH_SINK": url, "PYTHONPATH": str(ROOT)}
     if short:
@@ -106,6 +115,8 @@ def run(step: Step, url: str, *, short: bool) -> dict[str, float]:
         text=True,
         env=environ,
     )
+    if PROFILE in environ:
+        sys.stderr.write(ended.stderr)
     if ended.returncode:
         raise SystemExit(f"{title} failed:\n{ended.stderr[-3000:]}")
     found: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])

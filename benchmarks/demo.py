@@ -91,26 +91,28 @@ async def main(mode: str) -> dict[str, float]:
         loading = asyncio.create_task(run.load_until(stop))
         await asyncio.sleep(WARM_SECONDS)
         before, cpu, began = _messages(run), time.process_time(), time.monotonic()
-        said = _said(live)  # a page tells of those before it: this one counts, the last does not
+        told = _said(live)  # a page tells of those before it: this one counts, the last does not
         await asyncio.sleep(SECONDS)
         after, spent, seconds = _messages(run), time.process_time() - cpu, time.monotonic() - began
-        said = _said(live) - said
+        said = {what: seconds - told[what] for what, seconds in _said(live).items()}
         stop.set()
         await loading
     for scraper in SCRAPERS:
         scraper.kill()
     _check(mode, pages, live)
     sent = after - before
-    return {"rate": sent / seconds, "cpu": spent / sent, "said": said / sent}
+    of_each = {what: seconds / sent for what, seconds in said.items()}
+    return {"rate": sent / seconds, "cpu": spent / sent, "said": sum(of_each.values()), **of_each}
 
 
-def _said(live: Any) -> float:
-    """The CPU seconds that telemetry says it took so far."""
+def _said(live: Any) -> dict[str, float]:
+    """The CPU seconds that telemetry says it took so far, by what for."""
     if live.metrics_url is None:
-        return 0.0
+        return {}
     with urllib.request.urlopen(live.metrics_url, timeout=30) as page:
         lines = page.read().decode().splitlines()
-    return sum(float(one.split()[-1]) for one in lines if one.startswith(PRICE))
+    found = (one.split() for one in lines if one.startswith(PRICE))
+    return {labels.split('cost="')[1].split('"')[0]: float(value) for labels, value, *_ in found}
 
 
 def _messages(run: Any) -> int:
@@ -152,6 +154,10 @@ def pairs() -> dict[str, float]:
         found[key("demo rate of off, by CPU", who)] = median(
             one["off"]["cpu"] / one[mode]["cpu"] for one in rounds
         )
+        for what in {"calls", "threads"} & rounds[0][mode].keys():
+            found[key(f"demo CPU a message that telemetry takes, {what}", who)] = (
+                median(one[mode][what] for one in rounds) * 1e9
+            )
     return found
 
 

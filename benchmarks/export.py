@@ -12,7 +12,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import SHORT, key, pin, report
+from benchmarks.measure import PROFILE, SHORT, key, pin, report
+from benchmarks.profile import show
 from benchmarks.sink import Sink
 
 if TYPE_CHECKING:
@@ -138,6 +139,12 @@ EXPECTED: dict[str, Callable[[dict[str, Any]], bool]] = {
 }
 
 
+def repeat(call: Callable[[], Any]) -> None:
+    """Call again and again."""
+    for _ in range(BATCH):
+        call()
+
+
 def main(who: str) -> dict[str, float]:
     """CPU nanoseconds of each."""
     calls, flush = WHO[who]()
@@ -146,14 +153,17 @@ def main(who: str) -> dict[str, float]:
         seen = Sink().witness(call, flush)
         if not EXPECTED[what](seen):
             raise RuntimeError(f"{what} of {who} sends {seen}")
-        least = float("inf")
+        least, called = float("inf"), float("inf")
         for _ in range(ROUNDS):
-            began = time.process_time_ns()
-            for _ in range(BATCH):
-                call()
+            began, of_caller = time.process_time_ns(), time.thread_time_ns()
+            repeat(call)
+            called = min(called, (time.thread_time_ns() - of_caller) / BATCH)
             flush()
             least = min(least, (time.process_time_ns() - began) / BATCH)
         found[key(f"exported {what}, CPU", who)] = least
+        found[key(f"exported {what}, CPU of the call", who)] = called
+        if PROFILE and who == "ours":
+            show(f"exported {what}", lambda call=call: repeat(call))  # type: ignore[misc]
     return found
 
 

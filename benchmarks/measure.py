@@ -13,10 +13,13 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.profile import TIMES, show
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 SHORT = bool(os.environ.get("QUDAG_BENCH_SHORT"))
+PROFILE = bool(os.environ.get("QUDAG_BENCH_PROFILE"))
 CALLS = 20 if SHORT else 1000
 """Calls of one repeat, at most."""
 REPEATS = 2 if SHORT else 150
@@ -93,7 +96,22 @@ def _race(
                     run.after()
             if time.monotonic() > ends:
                 break
+    if PROFILE:
+        _profile(runs, counts, repeat)
     return least
+
+
+def _profile(
+    runs: Mapping[str, Run],
+    counts: Mapping[str, int],
+    repeat: Callable[[Callable[[], Any], int], int],
+) -> None:
+    for name, run in runs.items():
+        if name.endswith("| ours"):
+            show(name, lambda call=run.call, count=counts[name]: repeat(call, count))  # type: ignore[misc]
+            made[name] += counts[name] * TIMES
+            if run.after is not None:
+                run.after()
 
 
 def _calling(call: Callable[[], Any], count: int) -> int:

@@ -78,30 +78,54 @@ W3,W4"`. Only ratios mean something on another machine.
 """
 
 WHERE: Final = {
+    "W14": "The table says what telemetry takes of a message, and of that how much its calls (spans, values, trace context "
+    "in and out of a message) and its threads (draining, encoding, pages). A message of the demo is some 300 us of work "
+    "and makes four spans and five values: each is cold when its turn comes, and costs several times what it does in the "
+    "rows below, where it is called again and again.",
+    "W15": "Ten calls cost some 10 us of a request's 5 ms. A tail of eight connections on one core is a queue: whatever a "
+    "request costs, it costs the seven behind it, too. The same without us differs from bare by more.",
+    "W18": "What ours and the SDK both load is a row of its own, and more than the goal alone: the SDK is what ours "
+    "exports with. On top come our own modules, the patterns of the redactor among them, and a thread for each signal. "
+    '`python -X importtime -c "import qudag_otel; qudag_otel.configure()"`',
+    "W2": "A call of the recorder's, the look-up of a series by its labels, and the bound series' own `add`: a third each.",
     "W4": "Of an acquisition, the opening and ending of the span is the largest part; then the wrapper itself and the "
-    "ledger of who holds a connection. What is counted waits with the span. "
-    '`python -m benchmarks.profile "pool acquire and release"`',
-    "W5": "Of a message, the opening and ending of the span is the largest part (`python -m benchmarks.profile "
-    '"message send"`). Of a chunk, its bytes are summed while they are there. A task has two spans in two functions '
-    "made for it, a record of who tells of its end, and a counter and a histogram at that end, which comes when it comes "
-    '(`python -m benchmarks.profile "swarm submit to completion"`).',
+    "ledger of who holds a connection. What is counted waits with the span.",
+    "W5": "Of a message, the opening and ending of the span is the largest part. Of a chunk, its bytes are summed while "
+    "they are there, and its size finds its bucket. A task has two spans in two functions made for it, a record of who "
+    "tells of its end, and a counter and a histogram at that end, which comes when it comes.",
     "W6": "A watched coroutine function is a second coroutine around the first: where little is added, it shows.",
-    "W7": "`trace.get_current_span()` of OpenTelemetry's API is a large part of what such a call costs, whoever made the "
-    "span.",
-    "W8": "Class, text, causes and places in the code are read while the exception is there, and only these are kept.",
+    "W7": "Beside the call itself: `trace.get_current_span()`, which goes through five functions of OpenTelemetry's API, "
+    "keeping what it is told, and weighing that, as what waits for export is bounded in bytes. The log line asks for the "
+    "ids of the span around it and writes them.",
+    "W8": "Half of it is in `_calls/failure.py`: class, text, causes and places in the code are read while the exception "
+    "is there, and only these are kept.",
     "W9": "A call is two readings of a clock, a trace id, an object that is span and context, two changes of the "
     "context and one append, none of them most of it. Opening and ending are two functions that all kinds of callable "
     "share; written out in each they would cost less.",
-    "W10": "Half of it is the call: its span, and for values `trace.get_current_span()` and what keeps them; for an error "
-    "reading the exception while it is there. The rest is looking up encoded values one by one. An error whose text was "
-    "not met before is masked anew, which costs several times as much as all else; the benchmark's is always the same.",
-    "W11": "The standard library makes a record and looks for its place in the code before either handler sees it: that "
-    "alone is a third of what the SDK's takes.",
+    "W10": "The figure of the call alone is in the table below: for values it is a fifth, for an error a third. The rest is "
+    "our thread's: it weighs what was said, finds the bytes of each value among those it has encoded before, and joins "
+    "them. An error whose text was not met before is masked anew, which costs several times as much as all else; the "
+    "benchmark's is always the same.",
+    "W11": "The standard library makes a record and looks for its place in the code before either handler sees it. Of "
+    "what is exported the call is more than half, see below, and of that the record of the standard library a third.",
+    "W12": "What is left of a disabled recorder is a call with its arguments, and the look-up of a series that does "
+    "nothing. A cache's `get` takes a `validation_type=` that the cache itself does not know: so it stays, and calls.",
     "W13": "A span that nobody exports is opened all the same, as what is logged or called inside may ask for it: the "
     "context that makes it findable and the object are the price. What nobody asks is better decorated with "
     "`spans=False`.",
+    "W16": "Calls of many operations in turn find nothing in the processor's caches; prometheus_client's grow alike. "
+    "Threads share one interpreter with the one that exports: with a single one a call costs twice what it does alone "
+    "already. A series of ours is one of the SDK's and what appends to it, so it is never less; a call site has two "
+    "series more than the SDK's by hand, of its failures, which begin at 0.",
+    "W17": "Saturated means that the thread that exports never rests: each time it has its turn, the caller waits for "
+    "the interpreter, up to `sys.getswitchinterval()` (5 ms). prometheus_client has no thread, and exports no span.",
+    "P7": "The decorator needs OpenTelemetry's API and the redactor's patterns. "
+    '`python -X importtime -c "import qudag_otel; qudag_otel.instrumented"`',
+    "P9": "As W16: two series more, of its failures, which begin at 0.",
 }
-"""Where the time of a row goes that misses its goal, and the command that shows it."""
+"""Where the time of a row goes that misses its goal; `--profile` shows it."""
+
+PROFILED: Final = 'In which functions the time goes: `make bench ARGS="--rows W5 --profile"`.'
 
 METHOD: Final = """\
 ## How it is measured
@@ -193,7 +217,7 @@ def _table(goals: list[Goal], found: dict[str, float]) -> list[str]:
 def _where(goals: list[Goal], found: dict[str, float]) -> list[str]:
     rows = dict.fromkeys(goal.row for goal in goals if not goal.met(found))
     lines = [f"- {row}: {WHERE[row]}" for row in rows if row in WHERE]
-    return ["", "## Where a goal is missed", "", *lines] if lines else []
+    return ["", "## Where a goal is missed", "", PROFILED, "", *lines] if lines else []
 
 
 def _number(ratio: float) -> str:

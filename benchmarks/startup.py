@@ -41,6 +41,12 @@ PROGRAMS = {
         "opentelemetry.exporter.otlp.proto.http.trace_exporter,"
         "opentelemetry.exporter.otlp.proto.http.metric_exporter"
     ),
+    key("import of what both set up", "OpenTelemetry"): (
+        "import requests, opentelemetry.sdk.trace, opentelemetry.sdk.metrics, opentelemetry.sdk._logs,"
+        "opentelemetry.exporter.otlp.proto.common.trace_encoder,"
+        "opentelemetry.exporter.otlp.proto.common.metrics_encoder,"
+        "opentelemetry.exporter.otlp.proto.common._log_encoder"
+    ),
     key("ready to export, import included", "ours"): (
         "import qudag_otel; live = qudag_otel.configure();"
         "from opentelemetry import trace;"

@@ -13,7 +13,18 @@ import pytest
 from benchmarks import profile
 from benchmarks.__main__ import run, sink
 from benchmarks.goals import GOALS, ROWS, STEPS, Step
-from benchmarks.page import BARS, COLUMNS, PAGE, SECTIONS, markdown, missed, plot, section, unit
+from benchmarks.page import (
+    BARS,
+    COLUMNS,
+    PAGE,
+    SECTIONS,
+    WHERE,
+    markdown,
+    missed,
+    plot,
+    section,
+    unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,11 +119,35 @@ def test_page_says_where_the_time_of_a_missed_goal_goes(figures: dict[str, float
     assert "Where a goal is missed" not in markdown(figures)
     figures["message send | ours"] = 1e6
     _, _, part = markdown(figures).partition("## Where a goal is missed")
-    assert 'python -m benchmarks.profile "message send"' in part
-    assert 'pool acquire and release"`' not in part
-    found = profile.shares("message send", calls=100)
-    assert any("messages.py" in place for _, place in found)
+    assert "--profile" in part
+    assert [line[:5] for line in part.splitlines() if line.startswith("- W")] == ["- W5:"]
+    assert set(ROWS) - WHERE.keys() <= {
+        "price",
+        "W1",
+        "W3",
+        "P1",
+        "P2",
+        "P3",
+        "P4",
+        "P5",
+        "P6",
+        "P8",
+    }
+
+
+def test_profile_says_where_the_time_goes() -> None:
+    """Shares of a whole, of the functions that were called, by file and line."""
+
+    def work() -> None:
+        profile.shares.__module__.partition(".")
+
+    def called() -> None:
+        for _ in range(1000):
+            work()
+
+    found = profile.shares(called)
     assert sum(share for share, _ in found) == pytest.approx(1)
+    assert any(place.endswith(" work") and "test_short.py:" in place for _, place in found[:3])
 
 
 def test_plot_shows_ours_and_peers(figures: dict[str, float], tmp_path: Path) -> None:

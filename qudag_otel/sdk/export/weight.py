@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qudag_otel.sdk.fast.call import FastSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 COMMON_BYTES: Final = 16 << 10
 """What an item may weigh without being accounted for: the number that may wait bounds those."""
@@ -21,21 +21,26 @@ _PLACES: Final = 4096
 def _weight(value: Any, depth: int = _DEPTH) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
+    items: Any = ()
     if depth and isinstance(value, (list, tuple)):
-        total = 0
-        items: Any = value  # pyright: ignore[reportUnknownVariableType] - any items
-        for item in items:  # most are texts and numbers, and this is on the time of calls
-            kind = item.__class__
-            if kind is str:
-                total += len(item)
-            else:
-                total += 8 if kind in _NUMBERS else _weight(item, depth - 1)
-        return total
-    return _of_pairs(value, depth - 1) if depth and isinstance(value, dict) else 8  # pyright: ignore[reportUnknownArgumentType] - any items
+        items = value  # pyright: ignore[reportUnknownVariableType] - any items
+    elif depth and isinstance(value, dict):
+        items = value.values()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    else:
+        return 8
+    return _of_items(items, depth - 1)
 
 
-def _of_pairs(pairs: Mapping[Any, Any] | None, depth: int = _DEPTH) -> int:
-    return sum(_weight(value, depth) for value in pairs.values()) if pairs else 0
+def _of_items(items: Iterable[Any], depth: int = _DEPTH) -> int:
+    total = 0
+    for item in items:  # most are texts and numbers, and this is on the time of calls
+        kind = item.__class__
+        total += len(item) if kind is str else 8 if kind in _NUMBERS else _weight(item, depth)
+    return total
+
+
+def _of_pairs(pairs: Mapping[Any, Any] | None) -> int:
+    return _of_items(pairs.values()) if pairs else 0
 
 
 def weight_of_span(span: Any) -> int:
@@ -47,8 +52,7 @@ def weight_of_span(span: Any) -> int:
         failure = None if span.outcome is None else span.failure
         weight = len(failure.message) + _PLACES if failure else 0
         for operation in span.more or ():
-            for value in operation:  # a name, and what was given
-                weight += len(value) if value.__class__ is str else _weight(value)
+            weight += _of_items(operation)  # a name, and what was given
         return weight if weight > CALL_BYTES else 0
     weight = _of_pairs(span.attributes)
     for event in span.events:
@@ -62,9 +66,7 @@ def weight_of_record(record: Any) -> int:
     if log is None:  # a light one
         body = record.body
         weight = len(body) if body.__class__ is str else _weight(body)
-        for _, value in record.fields:
-            kind = value.__class__
-            weight += len(value) if kind is str else 8 if kind in _NUMBERS else _weight(value)
+        weight += _of_items(value for _, value in record.fields)
     else:
         weight = _weight(log.body) + _of_pairs(log.attributes)
     return weight if weight > COMMON_BYTES else 0

@@ -33,7 +33,7 @@ from qudag_otel.instruments import SCOPE, exported, instrument, scope_version
 from qudag_otel.sdk.fast.batch import SpanBatch, TimerBatch
 from qudag_otel.sdk.fast.births import Births
 from qudag_otel.sdk.fast.opening import open_timer, span_openers
-from qudag_otel.sdk.fast.operations import said, says_error
+from qudag_otel.sdk.fast.operations import said, says_error, silent
 from qudag_otel.sdk.fast.price import probe
 from qudag_otel.sdk.fast.site import RECORDS_LIMIT, FastSite, context_of
 
@@ -381,7 +381,9 @@ def _nothing() -> None:
 
 def _sorted(calls: list[FastSpan]) -> tuple[list[FastSpan], list[tuple[FastSpan, Outcome, str]]]:
     """Calls that ended well in their order, and the others with outcome and error type."""
-    good = [call for call in calls if call.outcome is None and call.more is None]
+    good = [
+        call for call in calls if call.outcome is None and (call.more is None or silent(call.more))
+    ]
     if len(good) == len(calls):
         return good, []
     ends = [(call, *_end(call)) for call in calls]

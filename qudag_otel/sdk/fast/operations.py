@@ -94,6 +94,11 @@ def ended(operations: list[Operation]) -> bool:
     return any(one[0] is END for one in operations)
 
 
+def silent(operations: list[Operation]) -> bool:
+    """Whether they are attributes and events alone, which tell nothing of the call's end."""
+    return all(one[0] is ATTRIBUTE or one[0] is EVENT for one in operations)
+
+
 def said(operations: list[Operation] | None) -> Operation | None:
     """The last that the body said of the call's end."""
     return next((one for one in reversed(operations or ()) if one[0] is SAID), None)
