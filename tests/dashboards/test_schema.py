@@ -49,16 +49,14 @@ def test_type_check_of_a_spoilt_dashboard_fails(
     assert "error TS" in node.check({"spoilt": overview}, tmp_path)
 
 
-def test_lock_of_the_types_names_grafanas_line_and_no_address() -> None:
-    """The types are those of the Grafana in compose.yaml; the lock pins hashes, not places."""
+def test_lock_of_the_types_names_grafanas_line() -> None:
+    """The types are those of the Grafana in compose.yaml."""
     lock = json.loads((REPOSITORY / "tests" / "dashboards" / "package-lock.json").read_text())
     compose = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())
     image = compose["services"]["grafana"]["image"]
     line = ".".join(image.rpartition(":")[2].split(".")[:2])
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert packages["node_modules/@grafana/schema"]["version"].startswith(f"{line}.")
-    assert all(entry["integrity"] for entry in packages.values())
-    assert not any("resolved" in entry for entry in packages.values())
 
 
 @pytest.mark.parametrize("uid", uids.DASHBOARDS)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.licences import locks, tools
-from tests.licences.policy import is_allowed, spdx
+from tests.licences.policy import STATED, is_allowed, spdx
 from tests.licences.record import DOCUMENT, Record, Row, read, written
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def listed() -> Record:
     users, licences = locks.python(), tools.downloaded()
     rows = {
         "Python": [Row(one, licences.get(one, "UNKNOWN"), users[one]) for one in users],
-        "npm": [Row(one, spdx(text), ["dev"]) for one, text in locks.npm().items()],
+        "npm": [
+            Row(one, STATED.get(one.name) or spdx(licence), users)
+            for one, (licence, users) in locks.npm().items()
+        ],
         "Go": [Row(one, licence, servers) for one, (licence, servers) in tools.linked().items()],
         "Rust": [Row(one, licence, servers) for one, (licence, servers) in tools.crates().items()],
     }

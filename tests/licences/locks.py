@@ -13,7 +13,11 @@ REQUIREMENTS: Final = (
     *(f"requirements/{name}.txt" for name in ("dev", "bench", "mutants", "contrib", "docs")),
     ".ci/uv.txt",
 )
-NPM: Final = ("tests/dashboards/package-lock.json",)
+NPM: Final = {
+    "tests/dashboards/package-lock.json": "dev",
+    "tests/servers/npm/page/package-lock.json": "page",
+}
+"""Each lock file of npm, and what its packages are in the project for."""
 _FILES: Final = {"go": "go.mod", "cargo": "Cargo.lock"}
 BUILDS: Final = {
     name: f"tests/servers/{recipe.tool}/{name}/{_FILES[recipe.tool]}"
@@ -43,15 +47,18 @@ def python() -> dict[Package, list[str]]:
     return found
 
 
-def npm() -> dict[Package, str]:
-    """Every pinned package of npm, with the licence that the lock file names."""
-    found = {}
-    for file in NPM:
+def npm() -> dict[Package, tuple[str, list[str]]]:
+    """Every pinned package of npm: the licence that the lock file names, and what it is for."""
+    found: dict[Package, tuple[str, list[str]]] = {}
+    for file, user in NPM.items():
         packages = json.loads((REPOSITORY / file).read_text())["packages"]
         for path, one in packages.items():
             if path:  # "" is the project itself
                 name = path.rpartition("node_modules/")[2]
-                found[Package(name, one["version"])] = one.get("license", "")
+                package = Package(name, one["version"])
+                users = found.setdefault(package, (one.get("license", ""), []))[1]
+                if user not in users:  # a lock may hold the same package in two places
+                    users.append(user)
     return found
 
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 ALLOWED: Final = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-2-Clause-Views", "BSD-3-Clause", "BlueOak-1.0.0",
-    "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "LGPL-2.1", "LGPL-3.0-only", "MIT", "MIT-0",
-    "MIT-CMU", "MPL-2.0", "OpenSSL", "PSF-2.0", "Unicode-3.0", "Unlicense", "ZPL-2.1", "Zlib",
+    "CC-BY-4.0", "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "LGPL-2.1", "LGPL-3.0-only", "MIT",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "OpenSSL", "PSF-2.0", "Unicode-3.0", "Unlicense", "ZPL-2.1",
+    "Zlib",
 })  # fmt: skip
 """By SPDX identifier. Everything else is refused: AGPL and its kind, and what is not known."""
 
@@ -29,10 +30,17 @@ SPELLED: Final[Mapping[str, str]] = {
 }
 """What packages write instead of an identifier, as regular expressions in lower case."""
 
+_PLUGINS: Final = (
+    "bar-chart", "markdown", "prometheus", "stat-chart", "static-list-variable",
+    "status-history-chart", "table", "timeseries-chart",
+)  # fmt: skip
+
 STATED: Final[Mapping[str, str]] = {
     "ddtrace": "Apache-2.0 OR BSD-3-Clause",  # LICENSE in its wheel; the metadata name a file
     "kubernetes-validate": "Apache-2.0",  # LICENSE in its wheel; the metadata say "Apache"
     "ring": "ISC AND MIT AND OpenSSL",  # its LICENSE; the metadata name the file
+    "typed-function": "MIT",  # its LICENSE, as of the next ones; package.json names none
+    **{f"@perses-dev/{name}-plugin": "Apache-2.0" for name in _PLUGINS},
     "ddtrace-internal": "Apache-2.0 OR BSD-3-Clause",  # a part of ddtrace's repository
 }
 """Where the metadata say nothing that can be read, what the package's own files say."""

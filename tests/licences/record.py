@@ -17,7 +17,7 @@ _HEAD: Final = """\
 # Licences
 
 What the project depends on and what it builds for its tests and its native stack, with the licence
-of each. `make licences` asks pip-licenses, the npm lock file, licensecheck about the Go modules
+of each. `make licences` asks pip-licenses, the lock files of npm, licensecheck about the Go modules
 that are linked into the servers, and cargo, and writes this file. `make check` compares it with the
 lock files and refuses AGPL, what is unknown, and every licence that tests/licences/policy.py does
 not list.

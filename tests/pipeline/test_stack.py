@@ -10,12 +10,14 @@ import socket
 import stat
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.trace import format_trace_id
 
+from qudag_otel.catalogue import uids
 from tests.pipeline.application import Application
 from tests.servers.api import get, get_lines
 from tests.servers.build import REPOSITORY
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.servers
-WHOLE = pytest.mark.servers("prometheus", "alertmanager", "collector", "jaeger", "victorialogs")
+WHOLE = pytest.mark.servers(
+    "prometheus", "alertmanager", "collector", "jaeger", "victorialogs", "page"
+)
 
 # What a container engine would be called by; recorded, since there may be no engine here.
 FAKE_DOCKER = """#!/bin/sh
@@ -105,12 +109,15 @@ def test_stack_without_an_engine_runs_natively_until_it_is_stopped(stack: Stack)
     assert "without Grafana" in up.stderr
     assert "install Docker" in up.stderr
     assert stack.url("prometheus") in up.stdout
+    assert f"Dashboards    {stack.url('dashboards')}" in up.stdout
+    with urllib.request.urlopen(f"{stack.url('dashboards')}/dashboards.json") as answer:
+        assert [one["metadata"]["name"] for one in json.load(answer)] == list(uids.DASHBOARDS)
 
     again = stack.run("up")
     assert again.returncode == 0
     assert "runs already" in again.stdout
     status = stack.run("status")
-    assert len(re.findall(r"ready$", status.stdout, re.MULTILINE)) == 5, status.stdout
+    assert len(re.findall(r"ready$", status.stdout, re.MULTILINE)) == 6, status.stdout
 
     with Application(stack.url("otlp_http"), "native") as app:
         attributes = {"sampling.force": True}

@@ -3,7 +3,8 @@
 One folder under `go/` per server holds its go.mod and go.sum, because their forks of shared
 dependencies exclude each other. go.sum pins the hash of every source file. A server under `cargo/`
 is built from published crates, and its Cargo.lock pins their hashes. One under `apt/` is unpacked
-from Debian's packages, whose signatures apt checks.
+from Debian's packages, whose signatures apt checks. What is under `npm/` is built from the packages
+that its package-lock.json pins, by the Node.js of this environment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from tests.servers import javascript
 from tests.servers.debian import unpack
 
 if TYPE_CHECKING:
@@ -116,6 +118,8 @@ RECIPES: dict[str, Recipe] = {
     "helm": Recipe({"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=2),
     "kinds": Recipe({"kinds": "."}, minutes=1),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
+    "page": Recipe({"index.html": "."}, minutes=1, tool="npm"),
+    "chromium": Recipe({"chromium": "chromium-headless-shell"}, minutes=0, tool="apt"),
     "redis": Recipe({"redis-server": "redis-server"}, minutes=0, tool="apt"),
     "postgresql": Recipe({"postgres": "postgresql"}, minutes=0, tool="apt"),
     "systemd": Recipe({"systemd-analyze": "systemd"}, minutes=0, tool="apt"),
@@ -127,6 +131,7 @@ _REMEDIES = {
     ),
     "apt-get": "it comes with Debian and Ubuntu, whose packages are unpacked",
     "cargo": "install Rust 1.85 or newer with its cargo (https://rustup.rs)",
+    javascript.NODE: "it comes with the environment: `make venv`",
 }
 
 _FAILED: dict[str, BuildError] = {}  # what failed once in this process is not tried again
@@ -269,8 +274,13 @@ def _with_apt(server: str, recipe: Recipe, source: Path, binaries: Path) -> None
     unpack(recipe.packages.values(), source, binaries, lambda *given: _tool(server, *given))
 
 
-_TOOLS = {"go": _with_go, "cargo": _with_cargo, "apt": _with_apt}
-_PROGRAMS = {"apt": "apt-get"}
+def _with_npm(server: str, _: Recipe, source: Path, binaries: Path) -> None:
+    for command in (javascript.install(), javascript.bundle(binaries)):
+        _tool(server, source, *command)
+
+
+_TOOLS = {"go": _with_go, "cargo": _with_cargo, "apt": _with_apt, "npm": _with_npm}
+_PROGRAMS = {"apt": "apt-get", "npm": javascript.NODE}
 
 
 def restore_sources(server: str, source: Path) -> None:

@@ -14,6 +14,7 @@ from tests.servers.backends import (
     in_fast_profile,
 )
 from tests.servers.build import REPOSITORY
+from tests.servers.page import Page
 from tests.servers.process import Ports, Server
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Pipeline:
         ports: Mapping[str, int] | None = None,
         on_demand: bool = False,
         fast: bool = False,
+        page: bool = False,
     ) -> None:
         """Prepare, do not start.
 
@@ -104,6 +106,7 @@ class Pipeline:
             ports: see the servers; by default every port is one from the system.
             fast: rules are evaluated as in `qudag-otel stack export --fast`.
             on_demand: start a server when it is first asked for, instead of all by `start`.
+            page: with the dashboards' page where compose has Grafana.
         """
         reserved = Ports(ports)
         self._waiting: list[Server] = []
@@ -140,6 +143,7 @@ class Pipeline:
             },
             ports=reserved,
         )
+        self._page = [Page(folder / "page", prometheus=url, ports=reserved)] if page else []
         self._waiting = self.servers if on_demand else []
 
     @property
@@ -175,7 +179,8 @@ class Pipeline:
     @property
     def servers(self) -> list[Server]:
         """All, the Collector last."""
-        return [self._prometheus, self._jaeger, self._logs, self._alertmanager, self._collector]
+        backends = [self._prometheus, self._jaeger, self._logs, self._alertmanager]
+        return [*backends, *self._page, self._collector]
 
     def _ready(self, server: S) -> S:
         if server in self._waiting:

@@ -14,6 +14,7 @@ _QUIET = (
     "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks",
     "--no-replaces", "--no-enhances",
 )  # fmt: skip
+_AS_WE_ARE = ("-o", "APT::Sandbox::User=root")  # not as a user of apt's, who cannot write here
 
 
 def unpack(packages: Iterable[str], source: Path, binaries: Path, run: Callable[..., None]) -> None:
@@ -27,21 +28,27 @@ def unpack(packages: Iterable[str], source: Path, binaries: Path, run: Callable[
         binaries: Where these go.
         run: Runs a command in a folder.
     """
-    missing = _missing(packages)
+    # Lists of our own: the machine's may be missing, or older than what its mirror still has.
+    lists = source.parent / "lists"
+    (lists / "partial").mkdir(parents=True)
+    own = ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={lists}", *_AS_WE_ARE)
+    run(source, "apt-get", "update", *own)
+    missing = _missing(packages, own)
     if missing:
-        run(source, "apt-get", "download", *missing)
+        run(source, "apt-get", "download", *own, *missing)
     root = binaries.parent / "root"
     root.mkdir()
     for package in sorted(source.glob("*.deb")):
         run(source, "dpkg-deb", "--extract", str(package), str(root))
+    shutil.rmtree(lists)
     for script in source.iterdir():
         if script.suffix != ".deb":
             shutil.copy2(script, binaries / script.name)
 
 
-def _missing(packages: Iterable[str]) -> list[str]:
+def _missing(packages: Iterable[str], lists: Iterable[str]) -> list[str]:
     """These packages and all that they depend on, without what is installed."""
-    told = _told("apt-cache", "depends", *_QUIET, *packages)
+    told = _told("apt-cache", "depends", *lists, *_QUIET, *packages)
     wanted = {line for line in told.splitlines() if line and not line.startswith((" ", "<", "|"))}
     status = _told("dpkg-query", "--show", "--showformat", "${db:Status-Abbrev} ${Package}\n")
     installed = {line.split()[-1] for line in status.splitlines() if line.startswith("ii")}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Name -> port, and the variable that moves it; the first six are compose.yaml's, too.
+# Name -> port, and the variable that moves it; the first seven are compose.yaml's, too.
 PORTS: Final[Mapping[str, tuple[int, str]]] = {
     "prometheus": (9091, "QUDAG_PROMETHEUS_PORT"),
     "alertmanager": (9093, "QUDAG_ALERTMANAGER_PORT"),
@@ -32,6 +32,7 @@ PORTS: Final[Mapping[str, tuple[int, str]]] = {
     "otlp_grpc": (4317, "QUDAG_OTLP_GRPC_PORT"),
     "otlp_http": (4318, "QUDAG_OTLP_HTTP_PORT"),
     "victorialogs": (9428, "QUDAG_VICTORIALOGS_PORT"),
+    "dashboards": (3001, "QUDAG_GRAFANA_PORT"),
     "otlp_self": (4319, "QUDAG_OTLP_SELF_PORT"),
     "collector_health": (13133, "QUDAG_COLLECTOR_HEALTH_PORT"),
     "jaeger_otlp": (4418, "QUDAG_JAEGER_OTLP_PORT"),
@@ -39,7 +40,7 @@ PORTS: Final[Mapping[str, tuple[int, str]]] = {
     "jaeger_health": (13134, "QUDAG_JAEGER_HEALTH_PORT"),
     "jaeger_metrics": (8888, "QUDAG_JAEGER_METRICS_PORT"),
 }
-SERVERS: Final = ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs")
+SERVERS: Final = ("prometheus", "alertmanager", "collector", "jaeger", "victorialogs", "page")
 _FREE_BYTES: Final = 1 << 30
 _STOP_SECONDS: Final = 30.0
 
@@ -89,7 +90,7 @@ class NativeStack:
             for server in SERVERS:
                 build(server)
             # The Collector's own variables are read from the environment, as compose does.
-            return Pipeline(self._folder, {}, ports=numbers)
+            return Pipeline(self._folder, {}, ports=numbers, page=True)
         except BuildError as error:
             raise StackError(str(error)) from error
         except OSError as error:

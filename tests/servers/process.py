@@ -166,7 +166,7 @@ class Server:
             BuildError: there is no binary of it.
             ServerError: it ended, or was not ready within 90 s.
         """
-        command = [str(binary(self._program)), *self._arguments]
+        command = self._command()
         if self._process is not None:
             raise ServerError(f"{self.name} runs already")
         follow = [sys.executable, "-IS", "-c", _FOLLOW, str(os.getpid())]
@@ -184,6 +184,9 @@ class Server:
         if wait:
             self.wait_ready()
         return self
+
+    def _command(self) -> list[str]:
+        return [str(binary(self._program)), *self._arguments]
 
     def wait_ready(self, timeout: float = _READY_SECONDS) -> None:
         """Return when the health endpoint says yes; raise ServerError otherwise."""

@@ -25,9 +25,9 @@ _PUBLISHED: Final = (
 _LOG_LINES: Final = 40
 _ENGINE_SECONDS: Final = 20
 _NATIVE: Final = (
-    "No container engine: running the same servers natively, without Grafana. "
-    "For Grafana and its dashboards install Docker with compose 2.24 or newer and start the "
-    "engine; then `make stack-down stack`."
+    "No container engine: running the same servers natively, and a page with the dashboards "
+    "without Grafana. For Grafana, with logs and traces beside them, install Docker with compose "
+    "2.24 or newer and start the engine; then `make stack-down stack`."
 )
 
 
@@ -53,9 +53,9 @@ def run(command: str) -> int:
 def _reachable(native: NativeStack) -> list[str]:
     """Where to look at what is sent into the stack."""
     if native.running():
-        return _where()
+        return [_dashboards(), *_where()]
     if has_engine() and _engine("ps", "--quiet").strip():
-        return [_grafana(), *_where()]
+        return [_dashboards("Grafana"), *_where()]
     return ["The stack does not run. Start it: make stack"]
 
 
@@ -71,7 +71,7 @@ def _native(command: str, native: NativeStack, state: Path) -> list[str]:
         shutil.rmtree(state, ignore_errors=True)
         return said
     _say(_NATIVE)
-    return [*native.up(), "", *_where()]
+    return [*native.up(), "", _dashboards(), *_where()]
 
 
 def _compose(command: str, state: Path) -> int:
@@ -98,7 +98,7 @@ def _compose(command: str, state: Path) -> int:
             "`make stack-logs` what the servers say"
         )
     if command == "up":
-        sys.stdout.write("\n".join([_grafana(), *_where(), ""]))
+        sys.stdout.write("\n".join([_dashboards("Grafana"), *_where(), ""]))
     if command == "clean":
         shutil.rmtree(state, ignore_errors=True)
     return 0
@@ -134,8 +134,8 @@ def prepare(state: Path) -> None:
         _say(f"Grafana: user admin, password {password.read_text()} (kept in {password})")
 
 
-def _grafana() -> str:
-    return f"Grafana       http://127.0.0.1:{os.environ.get('QUDAG_GRAFANA_PORT') or '3001'}"
+def _dashboards(title: str = "Dashboards") -> str:
+    return f"{title:<13} http://127.0.0.1:{ports_of(os.environ)['dashboards']}"
 
 
 def _where() -> list[str]:
