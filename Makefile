@@ -198,6 +198,10 @@ bench-pipeline: .venv/.synced servers ## what the gateway carries: a table in do
 fleet: .venv/.synced servers ## 200 nodes, the rules and the pager, in docs/operating.md; ARGS="--nodes 25 --scale 60"
 	@$(BIN)/python -m tests.fleet $(ARGS)
 
+.PHONY: pictures
+pictures: .venv/.synced servers ## the pictures of dashboards in docs: five minutes of the demo with faults, in a browser
+	@$(BIN)/python -m tests.dashboards
+
 # -- the site
 
 .PHONY: docs

@@ -193,3 +193,17 @@ def test_command_refuses_to_send_them_to_grafana() -> None:
     assert ended.stderr == (
         "qudag-otel dashboards: --url is Grafana's: write --format perses with --dir\n"
     )
+
+
+def test_graph_is_a_table_of_what_it_names() -> None:
+    """Rates have their unit; the labels that an edge is made from are not said again."""
+    [panel] = [
+        panel["spec"]["plugin"]["spec"]
+        for perses in PERSES.values()
+        for panel in perses["spec"]["panels"].values()
+        if panel["spec"]["display"]["name"] == "Who calls whom"
+    ]
+    hidden = [one["name"] for one in panel["columnSettings"] if one.get("hide")]
+    units = [one["format"]["unit"] for one in panel["columnSettings"] if "format" in one]
+    assert hidden == ["timestamp", "client", "server"]
+    assert units == ["requests/sec", "requests/sec"]
