@@ -145,6 +145,12 @@ test-adapters: .venv/.synced servers ## the adapters with the oldest and the new
 	  $$python $(PYTEST) -p no:cacheprovider tests/adapters $(ARGS) || exit 1; \
 	done
 
+# Building it takes eight CPU minutes, once; so `make test` only has the schemas and the operators' types.
+.PHONY: test-kubernetes
+test-kubernetes: .venv/.synced ## the chart before a real API server of Kubernetes: a dry run, nothing is misspelt, pods are restricted
+	@$(BIN)/python -m tests.servers build helm kubernetes
+	@$(BIN)/python $(PYTEST) tests/pipeline/admission.py $(ARGS)
+
 .PHONY: mutants-alerts
 mutants-alerts: .venv/.synced ## do the alerts' cases notice a changed rule? ARGS="Node Swarm": those rules alone
 	@$(BIN)/python -m tests.alerts.unnoticed $(ARGS)

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from qudag_otel._warnings import warn_once
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LIMIT: Final = 1000
+"""How many operations may have an objective in a process."""
 
 # No lock: a destructor or a signal handler may register, too, and a child is forked at any moment.
 _registered: Final[dict[tuple[str, str], Objective]] = {}
@@ -43,8 +48,20 @@ class Objective:
 
 
 def register(operation: str, component: str, objective: Objective) -> None:
-    """Remember an operation's objective; the decorator calls it."""
-    _registered[operation, component] = objective
+    """Remember an operation's objective; the decorator calls it.
+
+    After `LIMIT` operations further ones are not remembered, with a warning: they are named after
+    data, and no one would want the alerts.
+    """
+    key = operation, component
+    if len(_registered) < LIMIT or key in _registered:
+        _registered[key] = objective
+        return
+    warn_once(
+        "objectives",
+        "there are objectives of %d operations; that of %s is not kept: name operations after code",
+        LIMIT, operation,
+    )  # fmt: skip
 
 
 def registered() -> Mapping[tuple[str, str], Objective]:

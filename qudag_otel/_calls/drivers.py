@@ -311,5 +311,5 @@ def _checked(driver: Function, function: Function, kind: int) -> Function:
     flagged = _flagged.get((code, kind))
     if flagged is None:
         flagged = _flagged[code, kind] = code.replace(co_flags=code.co_flags | kind)
-    wrapper.__code__ = flagged
-    return wrapper
+    # A function anew: to change the kind of one that is there is deprecated since Python 3.13.
+    return FunctionType(flagged, wrapper.__globals__, closure=wrapper.__closure__)

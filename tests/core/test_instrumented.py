@@ -637,6 +637,21 @@ class TestObjective:
         instrumented(name="promised", component="shop", objective=promise)(lambda: None)
         assert objectives.registered()["promised", "shop"] == promise
 
+    def test_objectives_of_operations_named_after_data_do_not_pile_up(
+        self, telemetry: Captured
+    ) -> None:
+        """The first ones stay and may change; one warning names an operation that is too many."""
+        objectives.reset()
+        promises = [Objective(success=share) for share in (0.9, 0.99)]
+        for promise in promises:
+            for number in range(objectives.LIMIT + 2):
+                objectives.register(f"order {number}", "shop", promise)
+        found = objectives.registered()
+        assert len(found) == objectives.LIMIT
+        assert found["order 0", "shop"] == promises[1]
+        (warning,) = [one for one in telemetry.logs if "name operations after code" in one.body]
+        assert "order 1000" in warning.body
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [

@@ -54,6 +54,7 @@ class Recipe:
         tags: Go build tags.
         version: `variable=value` for projects that set at link time what the binary says of itself.
         manifest: the Collector's builder manifest, from which its main package is generated.
+        asked: whether it is built only when it is named: a long form alone needs it.
         tool: what builds it, which is also the folder that its sources are in; for "apt" the
             packages are Debian's.
     """
@@ -64,6 +65,7 @@ class Recipe:
     version: str = ""
     manifest: Path | None = None
     tool: str = "go"
+    asked: bool = False
 
     @property
     def flags(self) -> list[str]:
@@ -117,6 +119,15 @@ RECIPES: dict[str, Recipe] = {
     "kafka": Recipe({"kafka": "."}, minutes=1),
     "helm": Recipe({"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=2),
     "kinds": Recipe({"kinds": "."}, minutes=1),
+    "kubernetes": Recipe(
+        {
+            "etcd": "go.etcd.io/etcd/server/v3",
+            "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+        },
+        minutes=8,
+        version="k8s.io/component-base/version.gitVersion=v1.37.2",
+        asked=True,
+    ),
     "node": Recipe({"qudag-node": "."}, minutes=13, tool="cargo"),
     "page": Recipe({"index.html": "."}, minutes=1, tool="npm"),
     "chromium": Recipe({"chromium": "chromium-headless-shell"}, minutes=0, tool="apt"),
@@ -143,8 +154,8 @@ def binary(name: str) -> Path:
     Args:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
             "victoria-logs", "victoria-metrics", "telemetrygen", "compose", "otelcol-scale",
-            "redis-server", "postgres", "systemd-analyze", "kafka", "helm",
-            "kinds" or "qudag-node".
+            "redis-server", "postgres", "systemd-analyze", "kafka", "helm", "etcd",
+            "kube-apiserver", "kinds" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.
