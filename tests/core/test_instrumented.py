@@ -649,7 +649,9 @@ class TestObjective:
         found = objectives.registered()
         assert len(found) == objectives.LIMIT
         assert found["order 0", "shop"] == promises[1]
-        (warning,) = [one for one in telemetry.logs if "name operations after code" in str(one.body)]
+        (warning,) = [
+            one for one in telemetry.logs if "name operations after code" in str(one.body)
+        ]
         assert "order 1000" in str(warning.body)
 
     @pytest.mark.parametrize(
