@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import PROFILE, SHORT, key, pin, report
@@ -163,7 +164,7 @@ def main(who: str) -> dict[str, float]:
         found[key(f"exported {what}, CPU", who)] = least
         found[key(f"exported {what}, CPU of the call", who)] = called
         if PROFILE and who == "ours":
-            show(f"exported {what}", lambda call=call: repeat(call))  # type: ignore[misc]
+            show(f"exported {what}", partial(repeat, call))
     return found
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.profile import TIMES, show
@@ -96,22 +97,11 @@ def _race(
                     run.after()
             if time.monotonic() > ends:
                 break
-    if PROFILE:
-        _profile(runs, counts, repeat)
+    ours = key(what, "ours")
+    if PROFILE and ours in runs:
+        show(ours, partial(repeat, runs[ours].call, counts[ours]))
+        made[ours] += counts[ours] * TIMES
     return least
-
-
-def _profile(
-    runs: Mapping[str, Run],
-    counts: Mapping[str, int],
-    repeat: Callable[[Callable[[], Any], int], int],
-) -> None:
-    for name, run in runs.items():
-        if name.endswith("| ours"):
-            show(name, lambda call=run.call, count=counts[name]: repeat(call, count))  # type: ignore[misc]
-            made[name] += counts[name] * TIMES
-            if run.after is not None:
-                run.after()
 
 
 def _calling(call: Callable[[], Any], count: int) -> int:

@@ -142,19 +142,11 @@ class Series:
             amount: How much, in the metric's unit.
             context: What an exemplar names the span of; the current context by default.
         """
-        aside = self._aside
-        if aside or (
+        if self._aside or (
             amount is not _ONE and (amount.__class__ not in PLAIN or not amount >= self.least)
         ):
-            if (
-                not 0 < aside <= _LOOKS
-                or amount is not _ONE
-                or context is not None
-                or _current().get(SPAN_KEY) is not None
-            ):
-                self._put(amount, context)
-                return
-            self._aside = aside - 1  # there is none; what threads get wrong here, `_settle` mends
+            self._put(amount, context)
+            return
         records = self.records
         records.append(amount)
         if len(records) > LIMIT:
@@ -225,7 +217,13 @@ class Series:
     # -- on the way
 
     def _put(self, value: object, context: Context | None) -> None:
-        """Take a value that needs more than being appended."""
+        """Take a value that needs more than being appended, or might."""
+        aside = self._aside
+        looks = value is _ONE and context is None and 0 < aside <= _LOOKS
+        if looks and _current().get(SPAN_KEY) is None:
+            self._aside = aside - 1  # no span; what threads get wrong here, `_settle` mends
+            self.records.append(_ONE)
+            return
         found = observers.usable(self.metric, value)
         if found is None:
             return

@@ -88,6 +88,7 @@ def test_sqlalchemy_pool_under_threads_is_as_it_says(
     work(0)
     assert telemetry.value(ACTIVE, state="idle", **name) == 1
     assert point(telemetry, "use_time") == 40 + 3 + 1
+    engine.dispose()
 
 
 @pytest.mark.parametrize("watched", [SqlalchemyPoolInstrumentor], indirect=True)
@@ -111,6 +112,7 @@ def test_sqlalchemy_engine_that_is_there_is_watched_under_a_name(
     gc.collect()
     idle = list(telemetry.points("qudag.active.connections"))
     assert {one.labels["pool_type"] for one in idle} == {"shop"}
+    engines[0].dispose()
 
 
 @pytest.mark.parametrize("watched", [SqlalchemyPoolInstrumentor], indirect=True)
@@ -134,6 +136,7 @@ def test_names_are_chosen_by_a_variable(
         engine.connect().close()
         found = {metric for metric in (HITS, ACTIVE, COUNT) if _has(telemetry, metric)}
         assert found == ({HITS, ACTIVE} if names == "qudag" else {COUNT})
+        engine.dispose()
     finally:
         instrumentor.uninstrument()
 

@@ -10,6 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _DAY = dt.timedelta(days=1)
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False,
+    key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+    decipher_only=False,
+)  # fmt: skip
 
 
 def _name(text: str) -> x509.Name:
@@ -22,10 +27,13 @@ class Authority:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("test authority")
+        public = self._key.public_key()
+        # All that RFC 5280 asks for: Python 3.13 refuses an authority or an identity without it.
         certificate = self._sign(
-            self._builder(self._name, self._key.public_key()).add_extension(
-                x509.BasicConstraints(ca=True, path_length=None), critical=True
-            )
+            self._builder(self._name, public)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(_SIGNS, critical=True)
         )
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -59,6 +67,10 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _DAY)
             .not_valid_after(now + _DAY)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
         )
 
     def _sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:

@@ -155,7 +155,7 @@ def binary(name: str) -> Path:
         name: "prometheus", "promtool", "alertmanager", "amtool", "otelcol", "jaeger",
             "victoria-logs", "victoria-metrics", "telemetrygen", "compose", "otelcol-scale",
             "redis-server", "postgres", "systemd-analyze", "kafka", "helm", "etcd",
-            "kube-apiserver", "kinds" or "qudag-node".
+            "kube-apiserver", "kinds", "chromium" or "qudag-node".
 
     Raises:
         BuildError: the name is unknown, Go is missing, the disk is full or the build fails.

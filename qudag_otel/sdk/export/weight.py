@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from qudag_otel.sdk.fast.call import FastSpan
 
@@ -21,14 +21,11 @@ _PLACES: Final = 4096
 def _weight(value: Any, depth: int = _DEPTH) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
-    items: Any = ()
     if depth and isinstance(value, (list, tuple)):
-        items = value  # pyright: ignore[reportUnknownVariableType] - any items
-    elif depth and isinstance(value, dict):
-        items = value.values()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    else:
-        return 8
-    return _of_items(items, depth - 1)
+        return _of_items(cast("Iterable[Any]", value), depth - 1)
+    if depth and isinstance(value, dict):
+        return _of_items(value.values(), depth - 1)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return 8
 
 
 def _of_items(items: Iterable[Any], depth: int = _DEPTH) -> int:
