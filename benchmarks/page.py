@@ -79,25 +79,25 @@ W3,W4"`. Only ratios mean something on another machine.
 
 WHERE: Final = {
     "W14": "The table says what telemetry takes of a message, and of that how much its calls (spans, values, trace context "
-    "in and out of a message) and its threads (draining, encoding, pages). A message of the demo is some 300 us of work "
-    "and makes four spans and five values: each is cold when its turn comes, and costs several times what it does in the "
-    "rows below, where it is called again and again.",
+    "in and out of a message) and its threads (draining, encoding, pages). A message of the demo is some 270 us of work, "
+    "makes three spans and four or five values, and carries the trace context: each is cold when its turn comes, and costs "
+    "many times what it does in the rows below, where it is called again and again.",
     "W15": "Ten calls cost some 10 us of a request's 5 ms. A tail of eight connections on one core is a queue: whatever a "
     "request costs, it costs the seven behind it, too. The same without us differs from bare by more.",
     "W18": "What ours and the SDK both load is a row of its own, and more than the goal alone: the SDK is what ours "
     "exports with. On top come our own modules, the patterns of the redactor among them, and a thread for each signal. "
     '`python -X importtime -c "import qudag_otel; qudag_otel.configure()"`',
-    "W2": "A call of the recorder's, the look-up of a series by its labels, and the bound series' own `add`: a third each.",
+    "W2": "The recorder's own call and the bound series' `add` are nine tenths, the look-up of the series by its labels is one.",
     "W4": "Of an acquisition, the opening and ending of the span is the largest part; then the wrapper itself and the "
     "ledger of who holds a connection. What is counted waits with the span.",
     "W5": "Of a message, the opening and ending of the span is the largest part. Of a chunk, its bytes are summed while "
     "they are there, and its size finds its bucket. A task has two spans in two functions made for it, a record of who "
     "tells of its end, and a counter and a histogram at that end, which comes when it comes.",
     "W6": "A watched coroutine function is a second coroutine around the first: where little is added, it shows.",
-    "W7": "Beside the call itself: `trace.get_current_span()`, which goes through five functions of OpenTelemetry's API, "
+    "W7": "Beside the call itself: `trace.get_current_span()`, which goes through several functions of OpenTelemetry's API, "
     "keeping what it is told, and weighing that, as what waits for export is bounded in bytes. The log line asks for the "
     "ids of the span around it and writes them.",
-    "W8": "Half of it is in `_calls/failure.py`: class, text, causes and places in the code are read while the exception "
+    "W8": "More than a third of it is in `_calls/failure.py`: class, text, causes and places in the code are read while the exception "
     "is there, and only these are kept.",
     "W9": "A call is two readings of a clock, a trace id, an object that is span and context, two changes of the "
     "context and one append, none of them most of it. Opening and ending are two functions that all kinds of callable "
@@ -107,7 +107,8 @@ WHERE: Final = {
     "them. An error whose text was not met before is masked anew, which costs several times as much as all else; the "
     "benchmark's is always the same.",
     "W11": "The standard library makes a record and looks for its place in the code before either handler sees it. Of "
-    "what is exported the call is more than half, see below, and of that the record of the standard library a third.",
+    "what is exported the call is more than half, see below, and of that the record of the standard library a sixth; the "
+    "rest reads, masks and keeps its fields.",
     "W12": "What is left of a disabled recorder is a call with its arguments, and the look-up of a series that does "
     "nothing. A cache's `get` takes a `validation_type=` that the cache itself does not know: so it stays, and calls.",
     "W13": "A span that nobody exports is opened all the same, as what is logged or called inside may ask for it: the "
